@@ -1,0 +1,40 @@
+"""What can go wrong for the lab itself, each with the exit code that the command ends with."""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every `lab` command."""
+
+    OK = 0
+    NOT_AS_EXPECTED = 1
+    INTERRUPTED = 2
+    LAB_ERROR = 3
+    USAGE = 4
+    NOTHING_RAN = 5
+
+
+class LabError(Exception):
+    """The lab could not do its own work. The message names the value, what is allowed, the next step."""
+
+    exit_code = ExitCode.LAB_ERROR
+
+
+class UsageError(LabError):
+    """The user asked for something that does not exist or cannot be."""
+
+    exit_code = ExitCode.USAGE
+
+
+class MetadataError(UsageError):
+    """A scenario's metadata block is wrong; the message names file, line and key."""
+
+
+class HostError(LabError):
+    """A host (agent, container, engine) did not answer as it must."""
+
+
+class NothingRan(LabError):
+    """A selection left nothing to run."""
+
+    exit_code = ExitCode.NOTHING_RAN
