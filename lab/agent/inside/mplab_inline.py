@@ -10,6 +10,8 @@ import signal
 import sys
 import threading
 
+import mplab_inside
+
 _mine = threading.local()
 
 
@@ -78,8 +80,6 @@ class Popen:
         except BaseException:
             import traceback
 
-            import mplab_inside
-
             mplab_inside.log_exception("child", sys.exc_info()[1])
             sys.stderr.write("Process %s:\n" % self.process.name)
             traceback.print_exc()
@@ -113,7 +113,7 @@ class Popen:
             self.sentinel = None
 
 
-def context(module, log):
+def context(module):
     """A context of `multiprocessing.context` whose processes are threads; to scripts it is fork's."""
     if getattr(sys, "_is_gil_enabled", lambda: True)() is False:
         raise RuntimeError("`inline` needs the global interpreter lock")
@@ -133,16 +133,22 @@ def context(module, log):
     class InlineProcess(module.ForkProcess):
         @staticmethod
         def _Popen(process_obj):
-            log("start", child=os.getpid(), method="inline", name=process_obj.name, daemon=False)
+            mplab_inside.log("start", child=os.getpid(), method="inline", name=process_obj.name, daemon=False)
             return Popen(process_obj)
 
     class InlineContext(module.ForkContext):
         Process = InlineProcess
 
-        def Pool(self, processes=None, initializer=None, initargs=(), maxtasksperchild=None):
-            """A pool of threads: a worker of a real one closes the ends that it does not use."""
-            from multiprocessing.pool import ThreadPool
+    real_pool = module.BaseContext.Pool
 
-            return ThreadPool(processes, initializer, initargs)
+    def Pool(self, processes=None, initializer=None, initargs=(), maxtasksperchild=None):
+        if not isinstance(self.get_context(), InlineContext):
+            return real_pool(self, processes, initializer, initargs, maxtasksperchild)
+        # A pool of threads: a worker of a real one closes the ends that it does not use.
+        from multiprocessing.pool import ThreadPool
 
+        return ThreadPool(processes, initializer, initargs)
+
+    Pool.__doc__ = real_pool.__doc__
+    module.BaseContext.Pool = Pool
     return InlineContext()

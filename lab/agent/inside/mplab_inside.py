@@ -5,14 +5,15 @@ preparation data, whose unpickling attaches the child before it imports the user
 ones inherit it. Standard library only, Python 3.8 and later, and nothing imported that the script
 would not import itself: every patch waits for the import of the module that it is for.
 
-Events go to the sample's file `events`, one `repr` of a tuple a line, opened for each event: a
-script may close every descriptor that it did not open.
+Events go to the sample's file `events`, one JSON array a line, opened for each event: a script may
+close every descriptor that it did not open.
 """
 
 import _signal
 import os
 import sys
 import time
+from _json import encode_basestring_ascii as _quoted  # all of json that is needed, at no cost
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -26,42 +27,72 @@ _hooks = {}
 class State:
     """What one process of the sample knows of the sample. `path` is its place in the family."""
 
-    def __init__(self, folder, method, seed, observe, path, user):
+    def __init__(self, folder, method, seed, observe, path, user, temporary):
         self.folder = folder
         self.method = method
         self.seed = seed
         self.observe = observe
         self.path = path
         self.user = user  # the folder whose code is the user's own
+        self.temporary = temporary
         self.children = 0
 
     def to_text(self, path):
         """The arguments of `attach`, for a child at `path`."""
-        return repr((self.folder, self.method, self.seed, self.observe, path, self.user))
+        return repr(
+            (
+                self.folder,
+                self.method,
+                self.seed,
+                self.observe,
+                path,
+                self.user,
+                self.temporary,
+            )
+        )
+
+
+def _json(value):
+    if value is None:
+        return "null"
+    if value is True or value is False:
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return "%d" % value
+    if isinstance(value, (list, tuple)):
+        return "[%s]" % ",".join([_json(item) for item in value])
+    if isinstance(value, dict):
+        return "{%s}" % ",".join([_quoted(str(k)) + ":" + _json(v) for k, v in value.items()])
+    return _quoted(str(value))
 
 
 def log(kind, **fields):
     """Append one event. Never raises: a full disk or a missing folder must not reach the script."""
     try:
-        line = repr((kind, os.getpid(), time.monotonic_ns(), fields)) + "\n"
+        line = "[%s,%d,%d,%s]\n" % (
+            _quoted(kind),
+            os.getpid(),
+            time.monotonic_ns(),
+            _json(fields),
+        )
         fd = os.open(
             os.path.join(_state.folder, "events"),
             os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC,
             0o600,
         )
         try:
-            os.write(fd, line.encode("utf-8", "backslashreplace"))
+            os.write(fd, line.encode("ascii"))
         finally:
             os.close(fd)
     except Exception:
         pass
 
 
-def attach(folder, method, seed, observe, path, user):
+def attach(folder, method, seed, observe, path, user, temporary):
     """Make this process one of the sample's."""
     global _state
     first = path == "0"
-    _state = State(folder, method, seed, observe, path, user)
+    _state = State(folder, method, seed, observe, path, user, temporary)
     affinity = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     log("attach", path=path, ppid=os.getppid(), cpus=affinity, python=sys.version.split()[0])
     os.register_at_fork(before=_before_fork, after_in_child=_after_fork_in_child)
@@ -90,7 +121,7 @@ def attach(folder, method, seed, observe, path, user):
     after_import("random", _patch_random)
     after_import("traceback", _patch_traceback)
     sys.meta_path.insert(0, _AfterImport())
-    if observe:
+    if observe and method != "inline":  # a pause would let another thread in
         import mplab_observe
 
         mplab_observe.attach(_state)
@@ -103,8 +134,8 @@ class _AfterImport:
     """A finder that lets the real one find, then runs our hook once the module has run."""
 
     def find_spec(self, name, path=None, target=None):
-        hook = _hooks.pop(name, None)
-        if hook is None:
+        hooks = _hooks.pop(name, None)
+        if hooks is None:
             return None
         for finder in sys.meta_path:
             if finder is self or not hasattr(finder, "find_spec"):
@@ -119,10 +150,11 @@ class _AfterImport:
 
         def exec_module(module):
             run(module)
-            try:
-                hook(module)
-            except Exception as error:
-                log("trouble", what="hook of " + name, error=repr(error))
+            for hook in hooks:
+                try:
+                    hook(module)
+                except Exception as error:
+                    log("trouble", what="hook of " + name, error=repr(error))
 
         loader.exec_module = exec_module
         return spec
@@ -133,7 +165,7 @@ def after_import(name, hook):
     if name in sys.modules:
         hook(sys.modules[name])
     else:
-        _hooks[name] = hook
+        _hooks.setdefault(name, []).append(hook)
 
 
 def where(depth=1):
@@ -155,7 +187,7 @@ def _patch_context(module):
     if _state.method == "inline":
         import mplab_inline
 
-        method = mplab_inline.context(module, log)
+        method = mplab_inline.context(module)
     else:
         method = module._concrete_contexts[_state.method]
     # The default context's own default, not its actual context: to the script, as if the platform
@@ -274,8 +306,14 @@ def _patch_posixshmem(module):
 def _audit(event, args):
     if event == "open":
         name, _, flags = args
-        if type(name) is str and name.startswith("/dev/shm/") and flags & os.O_CREAT:
-            log("made", what="shared memory", name=name[len("/dev/shm/") :], line=where(2))
+        if type(name) is str and flags & os.O_CREAT:
+            if name.startswith("/dev/shm/"):
+                log("made", what="shared memory", name=name[len("/dev/shm/") :], line=where(2))
+            elif name.startswith(_state.temporary):
+                log("made", what="file", name=name, line=where(2))
+    elif event == "os.mkdir":
+        if type(args[0]) is str and args[0].startswith(_state.temporary):
+            log("made", what="folder", name=args[0], line=where(2))
     elif event == "socket.bind":
         address = args[1]
         if type(address) is str and address and address[0] != "\0":
@@ -372,6 +410,9 @@ def _before_fork():
 def _after_fork_in_child():
     _state.path = "%s.%d" % (_state.path, _state.children)
     _state.children = 0
+    if "multiprocessing" not in sys._getframe(1).f_code.co_filename:
+        child = os.getpid()
+        log("start", child=child, by=os.getppid(), method="os.fork", name="", line=where(2))
 
 
 # ------------------------------------------------------------------------------ stacks on demand
@@ -380,9 +421,9 @@ def _after_fork_in_child():
 def _dump(signum, frame):
     """Write this process's threads, stacks and semaphores to `dump.<pid>`, whole or not at all."""
     try:
-        text = repr({"threads": _threads(frame), "locks": _locks(), "name": _process_name()})
+        text = _json({"threads": _threads(frame), "locks": _locks(), "name": _process_name()})
         target = os.path.join(_state.folder, "dump.%d" % os.getpid())
-        with open(target + ".part", "w", encoding="utf-8", errors="backslashreplace") as file:
+        with open(target + ".part", "w", encoding="ascii") as file:
             file.write(text)
         os.rename(target + ".part", target)
     except Exception as error:

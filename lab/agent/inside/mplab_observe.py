@@ -7,25 +7,28 @@ and just after a lock was taken. Any machine that is busy enough could do the sa
 that is right stays right. Each process has a budget of pauses and of events, and runs at full speed
 once it is spent.
 
-The record of a process is `trace.<pid>`, a mapping, so that it outlives a kill; see RECORD.
+The record of a process is `trace.<pid>`, a mapping, so that it outlives a kill; see mplab_records.
 """
 
 import _multiprocessing
 import mmap
 import os
-import struct
 import sys
 import threading
 import time
 from _thread import get_ident, get_native_id
 
 import mplab_inside
-
-RECORD = struct.Struct("<qQIIII")
-"""Monotonic time in ns, key of the lock, operation, thread id, site, unused."""
-
-CAPACITY = 16384
-TAKEN, TAKEN_AFTER_WAIT, RELEASED, NOT_TAKEN, RUNS, ENDS = range(1, 7)
+from mplab_records import (
+    CAPACITY,
+    ENDS,
+    NOT_TAKEN,
+    RECORD,
+    RELEASED,
+    RUNS,
+    TAKEN,
+    TAKEN_AFTER_WAIT,
+)
 
 PAUSES = 8
 """How many pauses one process makes between bytecodes, and as many after taking locks."""
