@@ -51,7 +51,7 @@ MOST_EVENTS = 2000
 _PR_SET_CHILD_SUBREAPER = 36
 _libc = ctypes.CDLL(None, use_errno=True)
 
-_TOLD = {"exception", "failed", "got", "raised", "signal", "looked", "start", "exit", "trouble"}
+_TOLD = {"exception", "failed", "got", "raised", "signal", "looked", "start", "exit", "reaped", "trouble"}
 """Events that the checks read."""
 
 

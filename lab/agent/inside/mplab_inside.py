@@ -114,6 +114,7 @@ def attach(folder, method, seed, observe, path, user, temporary):
         atexit.register(_log_end)
     after_import("multiprocessing.process", _patch_process)
     after_import("multiprocessing.popen_fork", _patch_popen)
+    after_import("multiprocessing.popen_forkserver", _log_reaping)
     after_import("multiprocessing.spawn", _patch_spawn)
     after_import("multiprocessing.synchronize", _patch_synchronize)
     after_import("multiprocessing.pool", _patch_pool)
@@ -168,12 +169,21 @@ def after_import(name, hook):
         _hooks.setdefault(name, []).append(hook)
 
 
+_LIBRARY = os.path.dirname(os.__file__)
+
+
 def where(depth=1):
-    """`file:line` of the nearest caller outside multiprocessing and the lab."""
+    """`file:line` of the nearest caller in the user's code: outside the library and the lab."""
     frame = sys._getframe(depth)
     while frame is not None:
-        name = frame.f_code.co_filename
-        if not ("multiprocessing" in name or name.startswith(HERE) or name.startswith("<frozen")):
+        code = frame.f_code
+        name = code.co_filename
+        if code.co_name == "_bootstrap" and "multiprocessing" in name:
+            break  # above it, in a forked child, are the parent's frames
+        if not (
+            name.startswith((HERE, "<frozen"))
+            or (name.startswith(_LIBRARY) and "site-packages" not in name)
+        ):
             return "%s:%d" % (name, frame.f_lineno)
         frame = frame.f_back
     return ""
@@ -215,7 +225,7 @@ def _patch_process(module):
 
     def _exitcode(self):
         code = exitcode.fget(self)
-        if code:
+        if code and "multiprocessing" not in sys._getframe(1).f_code.co_filename:
             log("looked", of=self.pid, code=code)
         return code
 
@@ -245,6 +255,22 @@ def _patch_popen(module):
 
     popen.__init__ = __init__
     popen._send_signal = _send_signal
+    _log_reaping(module)
+
+
+def _log_reaping(module):
+    """Log what a parent learns of a child that did not end well, whether or not it looks."""
+    popen = module.Popen
+    poll = popen.poll
+
+    def logged_poll(self, *args, **kwargs):
+        before = self.returncode
+        code = poll(self, *args, **kwargs)
+        if code and before is None:
+            log("reaped", child=self.pid, code=code)
+        return code
+
+    popen.poll = logged_poll
 
 
 class _Carrier:
@@ -346,7 +372,7 @@ def describe(error):
     trace = getattr(error, "__traceback__", None)
     while trace is not None:
         name = trace.tb_frame.f_code.co_filename
-        if "multiprocessing" not in name and not name.startswith(HERE):
+        if not name.startswith((HERE, _LIBRARY)) or "site-packages" in name:
             line = "%s:%d" % (name, trace.tb_lineno)
         trace = trace.tb_next
     try:
