@@ -109,6 +109,8 @@ def lease(
 def _take(folder: Path, count: int, among: tuple[int, ...]) -> Lease | None:
     cpus: list[int] = []
     descriptors: list[int] = []
+    if count == 0:
+        return Lease((), ())
     for cpu in among:
         fd = _open(folder / f"cpu{cpu}")
         try:

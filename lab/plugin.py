@@ -102,7 +102,7 @@ def pytest_configure(config: pytest.Config) -> None:
         out = config.getoption("out")
         session = RunSession(
             bench,
-            list(config.invocation_params.args),
+            [Path(sys.argv[0]).name, *sys.argv[1:]],
             Path(out) if out else None,
             config.getoption("strict"),
             sys.stdout,
@@ -115,6 +115,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.unregister(old)
     reporter = LabReporter(config, session)
     config.pluginmanager.register(reporter, "terminalreporter")
+    workers = config.pluginmanager.getplugin("terminaldistreporter")
+    if workers is not None:
+        workers.tr = reporter  # xdist's own messages go the same way
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
