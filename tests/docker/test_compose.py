@@ -82,6 +82,15 @@ def test_reports_belong_to_the_owner_of_the_folder(project: Project) -> None:
 
 
 @pytest.mark.docker
+def test_every_user_may_take_leases(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAB_LEASE_DIR", str(project.folder.parent / "leases"))
+    project.sh("lab", 'echo > "$LAB_LEASE_DIR"/cpu0')
+    folder = project.folder.parent / "leases"
+    assert folder.stat().st_mode & 0o7777 == 0o1777
+    assert (folder / "cpu0").exists()
+
+
+@pytest.mark.docker
 @pytest.mark.parametrize("service", ["cores-1", "lab"])
 def test_a_users_file_can_be_read_but_not_changed(project: Project, service: str) -> None:
     script = project.folder / "my.py"
