@@ -102,7 +102,13 @@ def judge(
     graded = [
         _grade(scenario, outcome, sample) for outcome, sample in zip(outcomes, samples, strict=True)
     ]
-    case = Case(samples, outcomes, tuple(grade for grade, _ in graded), expected)
+    case = Case(
+        samples,
+        outcomes,
+        tuple(grade for grade, _ in graded),
+        expected,
+        concurrent=cell.start_method != "inline",
+    )
     findings = ends.judge(case)
     ended_well = not findings
     for check in scenario.checks:

@@ -127,6 +127,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         bench.close()
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """As many workers as CPUs that may be used: xdist does not look at the affinity."""
     from lab import cpus

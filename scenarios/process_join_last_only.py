@@ -40,11 +40,12 @@ The cure is one line: `workers = []` above the loop (and no Event). See process_
 # ///
 
 import argparse
-from multiprocessing import Event, Process, active_children
+from multiprocessing import Event, Process, Semaphore, active_children
 
 
-def work(spoken):
+def work(here, spoken):
     """Long work: it ends after the parent has said that all is done. The last worker's is short."""
+    here.release()
     if spoken is not None:
         spoken.wait()
 
@@ -54,16 +55,21 @@ def main():
     parser.add_argument("--processes", type=int, default=4)
     args = parser.parse_args()
 
-    spoken = Event()
+    here, spoken = Semaphore(0), Event()
     for number in range(args.processes):
         workers = []  # the slip: it belongs above the loop
         is_last = number == args.processes - 1
-        worker = Process(target=work, args=(None if is_last else spoken,))
+        worker = Process(target=work, args=(here, None if is_last else spoken))
         worker.start()
         workers.append(worker)
     for worker in workers:
         worker.join()
 
+    # Wait until all are up, for another trap lies here: at exit, multiprocessing unlinks its
+    # semaphores before it joins the processes, and forkserver's start() returns before the child
+    # has opened them. A late one would die of FileNotFoundError.
+    for _ in range(args.processes):
+        here.acquire()
     print(f"All done: unfinished={len(active_children())}/{args.processes}")
     spoken.set()
     # The others are joined by multiprocessing itself when the interpreter exits.

@@ -116,6 +116,7 @@ class Keeper:
         _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         started = time.monotonic()
         root = self._start()
+        self.root = root.pid
         self._watch(root, started)
         code = root.wait()
         seconds = time.monotonic() - started
@@ -319,7 +320,9 @@ class Keeper:
         started = {e[3]["child"]: e for e in events if e[0] == "start"}
         left = []
         for pid in processes.reap():
-            if pid in started and self.end == "ended":
+            # Of the script's own children; an orphan whose parent has ended is nobody's fault.
+            event = started.get(pid)
+            if event and event[3].get("by", event[1]) == self.root and self.end == "ended":
                 left.append(_process_left("zombie", pid, "", started))
         if self.end == "too many processes":
             processes.kill_all_below(os.getpid())

@@ -21,9 +21,6 @@ from lab.agent.protocol import MAX_REQUEST
 FIRST_LAB = 60.0
 """Seconds without any lab after which an agent that nobody ever asked ends."""
 
-LAST_LAB = 2.0
-"""Seconds to wait for another lab once the last one has gone."""
-
 
 class _Server:
     def __init__(self, path: Path, cores: int) -> None:
@@ -49,21 +46,19 @@ class _Server:
 
     def run(self) -> int:
         """Serve until there is no lab; the exit code."""
-        waited = FIRST_LAB
+        served = False
         try:
-            while not self.stopping:
-                ready = self.selector.select(None if self.labs or self.partial else waited)
-                if not ready and not self.labs:
+            while not self.stopping and (self.labs or not served):
+                ready = self.selector.select(None if self.labs else FIRST_LAB)
+                if not ready:
                     break
                 for key, _ in ready:
                     self._act(key.fileobj)
-                waited = LAST_LAB if self.served else waited
+                served = served or bool(self.labs)
         finally:
             self.path.unlink(missing_ok=True)
             processes.kill_all_below(os.getpid())
         return 0
-
-    served = False
 
     def _stop(self, *_: object) -> None:
         self.stopping = True
@@ -101,7 +96,6 @@ class _Server:
         if line == b"control\n":
             del self.partial[connection]
             self.labs.add(connection)
-            self.served = True
             version = ".".join(map(str, sys.version_info[:3]))
             about = {"cpus": self.cpus, "cores": self.cores, "python": version}
             connection.sendall(json.dumps(about).encode() + b"\n")

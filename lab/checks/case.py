@@ -18,6 +18,7 @@ class Case:
     outcomes: tuple[str, ...]
     grades: tuple[Grade, ...]
     expected: Verdict = Verdict.CLEAN
+    concurrent: bool = True  # false under `inline`, where nothing can be contended for
 
     @property
     def observed(self) -> tuple[Sample, ...]:

@@ -19,6 +19,8 @@ def judge(case: Case) -> list[Finding]:
         findings += _overlaps(sample) + _private(sample) + _died(sample)
         if findings:
             return findings
+    if not case.concurrent:
+        return []
     shared = waited = 0
     for sample in case.observed:
         for lock in _locks(sample):

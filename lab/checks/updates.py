@@ -37,7 +37,7 @@ def judge(case: Case) -> list[Finding]:
     together = case.together()
     if not judged:
         return []  # how they ended is another finding
-    if together < 2:
+    if case.concurrent and together < 2:
         return [
             inconclusive(
                 "updates",

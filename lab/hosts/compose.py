@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,10 @@ class Compose:
     def close(self) -> None:
         """Let the agents go; the last lab to do so ends them."""
         for service in self.services.values():
+            # Until it has closed too, a lab that starts now would find an agent about to end.
+            with suppress(OSError):
+                service.control.shutdown(socket.SHUT_WR)
+                service.control.recv(1)
             service.control.close()
 
 

@@ -380,7 +380,8 @@ def describe(error):
     except Exception as trouble:
         args = "<args: %r>" % trouble
     kind = type(error)
-    return {"type": "%s.%s" % (kind.__module__, kind.__qualname__), "args": args, "line": line}
+    module = kind.__module__.replace("__mp_main__", "__main__")  # spawn's name for the same
+    return {"type": "%s.%s" % (module, kind.__qualname__), "args": args, "line": line}
 
 
 def log_exception(where_from, error, **more):
