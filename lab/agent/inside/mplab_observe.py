@@ -16,7 +16,7 @@ import os
 import sys
 import threading
 import time
-from _thread import get_ident, get_native_id
+from _thread import get_native_id
 
 import mplab_inside
 from mplab_records import (
@@ -63,7 +63,7 @@ class Pauses:
         return (self.word >> 33) % n
 
     def step(self):
-        """Called where a pause may be; sleeps 1 to 40 ms at some of the first ones. False: spent."""
+        """Called where a pause may be; sleeps 1 to 40 ms at some. False: the budget is spent."""
         if self.wait > 0:
             self.wait -= 1
             return True
