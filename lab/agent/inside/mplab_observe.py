@@ -33,6 +33,9 @@ from mplab_records import (
 PAUSES = 8
 """How many pauses one process makes between bytecodes, and as many after taking locks."""
 
+LENGTHS = (0.02, 0.004, 0.001, 0.001)
+"""Seconds that a pause may last: some as long as a process takes to start, most a time slice."""
+
 EVENTS = 20000
 """How many instructions of interest one process is asked about before it is left alone."""
 
@@ -63,7 +66,7 @@ class Pauses:
         return (self.word >> 33) % n
 
     def step(self):
-        """Called where a pause may be; sleeps 1 to 40 ms at some. False: the budget is spent."""
+        """Called where a pause may be; sleeps at some. False: the budget is spent."""
         if self.wait > 0:
             self.wait -= 1
             return True
@@ -72,7 +75,7 @@ class Pauses:
         self.left -= 1
         self.reach *= 2  # the first ones soon, for short programs; the last ones far apart
         self.wait = self.draw(self.reach)
-        _sleep((0.04, 0.001, 0.002, 0.01)[self.draw(4)])
+        _sleep(LENGTHS[self.draw(len(LENGTHS))])
         return True
 
 
