@@ -61,7 +61,7 @@ class Request:
             raise BadRequest(f"longer than {MAX_REQUEST} bytes")
         try:
             values = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BadRequest(f"not JSON: {error}") from None
         if not isinstance(values, dict):
             raise BadRequest("not an object")
