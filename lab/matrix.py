@@ -126,11 +126,8 @@ def cells(scenarios: list[Scenario], axes: Axes) -> list[tuple[Scenario, Cell, I
     return found
 
 
-def unsupported(scenario: Scenario, cell: Cell, python: Interpreter, available: int) -> str:
-    """Why a cell cannot run here; empty if it can."""
-    if cell.cores > available:
-        plural = "s" if available != 1 else ""
-        return f"{cell.cores} cores asked for, {available} CPU{plural} usable here"
+def unsupported(scenario: Scenario, python: Interpreter) -> str:
+    """Why a script cannot run with an interpreter; empty if it can."""
     if scenario.requires_python:
         try:
             allowed = SpecifierSet(scenario.requires_python)

@@ -29,14 +29,8 @@ def run(words: list[str]) -> int:
         words, rest = words[:at], words[at + 1 :]
     options = _parser().parse_args(words)
     bench = Bench(_options(options))  # all that can be wrong is found before anything starts
-    try:
-        return _pytest(options, rest, bench)
-    finally:
-        bench.close()  # not before: agents in containers end when no lab is connected to them
-
-
-def _pytest(options: argparse.Namespace, rest: list[str], bench: Bench) -> int:
     able = sum(not bench.unsupported(planned) for planned in bench.cells.values())
+    bench.close()
     workers = options.n or min(len(cpus.usable()), able)
     argv = [
         "--lab",
