@@ -174,7 +174,7 @@ class Bench:
             words += ["--host", options.host]
         if options.samples is not None:
             words += ["--samples", str(options.samples)]
-        if options.time_budget != "default" or "LAB_TIME_BUDGET" in os.environ:
+        elif options.time_budget != "default" or "LAB_TIME_BUDGET" in os.environ:
             words += ["--time-budget", options.time_budget]
         if options.timeout is not None:
             words += ["--timeout", f"{options.timeout:g}"]

@@ -12,7 +12,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,6 +27,9 @@ from lab.agent.protocol import Request
 from lab.errors import HostError, UsageError
 from lab.hosts import channel
 from lab.matrix import Interpreter
+
+NO_STDIN = 5.0
+"""Seconds: by then a stdin that never was has ended."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,9 @@ def attended() -> Iterator[None]:
     So that the next `docker compose run` finds them running or gone, but not about to go.
     """
     services = _services()
+    if not os.isatty(0):
+        # Of its own, since pytest puts /dev/null in the place of the other.
+        threading.Thread(target=_watch_client, args=(os.dup(0),), daemon=True).start()
     try:
         yield
     finally:
@@ -109,6 +118,20 @@ def attended() -> Iterator[None]:
             with suppress(OSError):
                 service.control.recv(1)
             service.control.close()
+
+
+def _watch_client(stdin: int) -> None:
+    """End the command once its `docker compose run` has gone, which a signal may do to it alone.
+
+    Our stdin is the client's and ends with it. One that ends before anybody can have lost patience
+    is /dev/null or the like, and tells nothing.
+    """
+    started = time.monotonic()
+    with suppress(OSError):
+        while os.read(stdin, 1 << 16):
+            pass
+    if time.monotonic() - started > NO_STDIN:
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _folder() -> Path:
