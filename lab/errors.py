@@ -30,6 +30,10 @@ class MetadataError(UsageError):
     """A scenario's metadata block is wrong; the message names file, line and key."""
 
 
+class StoreError(LabError):
+    """A run's folder could not be written; the message says why, what was kept, the next step."""
+
+
 class HostError(LabError):
     """A host (agent, container, engine) did not answer as it must."""
 
