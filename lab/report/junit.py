@@ -29,13 +29,15 @@ def junit_text(run: Run) -> str:
     if stamp := _stamp(run):
         common["timestamp"] = stamp
     for sheet in sheets(run):
-        suite = ET.SubElement(root, "testsuite", name=visible(sheet.scenario), **common)
+        suite = ET.SubElement(root, "testsuite", name=visible(sheet.scenario))
+        suite.attrib.update(common)
         for cell in sheet.cells:
             _cell_case(suite, cell)
         _across_case(suite, sheet)
         _count(suite)
     if missing := Totals.of(run).missing:
-        suite = ET.SubElement(root, "testsuite", name="the whole matrix", **common)
+        suite = ET.SubElement(root, "testsuite", name="the whole matrix")
+        suite.attrib.update(common)
         case = ET.SubElement(suite, "testcase", classname="mplab", name="every cell ran", time="0")
         message = f"the run ended early: {several(missing, 'cell')} of the matrix did not run"
         ET.SubElement(case, "error", type="missing", message=message).text = message
