@@ -145,7 +145,7 @@ def _attention(run: Run, found: Sequence[Sheet], anchors: Anchors) -> str:
         links += across if stand == "unexpected" else []
         if links:
             blocks.append(_tag("h2", text(f"{head} ({len(links)})")))
-            blocks.append(_tag("ul", "".join(links), class_="links"))
+            blocks.append(_tag("ul", "".join(links)))
     reasons = by_reason(cell for cell in run.cells if standing(cell) == "unsupported")
     if reasons:
         blocks.append(_tag("h2", "Unsupported here, which is no pass"))
@@ -164,11 +164,16 @@ def _scenario(number: int, sheet: Sheet, anchors: Anchors) -> str:
     parts = [_tag("div", title, class_="title"), _tag("p", text(about), class_="soft")]
     parts += [_matrix(sheet, group, anchors) for group in sheet.groups]
     parts.append(_across(sheet))
-    parts += [_cell(cell, anchors[cell.id]) for cell in sheet.cells]
+    fine = [cell for cell in sheet.cells if standing(cell) in ("clean", "known")]
+    parts += [_cell(cell, anchors[cell.id]) for cell in sheet.cells if cell not in fine]
+    if fine:
+        rest = _tag("summary", text(f"{several(len(fine), 'cell')} as expected"))
+        rest += "".join(_cell(cell, anchors[cell.id]) for cell in fine)
+        parts.append(_tag("details", rest, class_="rest"))
     return _tag(
         "section",
         "\n".join(part for part in parts if part),
-        class_="scenario" if sheet.ok else "scenario bad",
+        class_=f"scenario is-{sheet.standing}",
         id=f"scenario-{number}",
         data_text=f"{sheet.scenario} {sheet.summary} {sheet.path}".lower(),
     )

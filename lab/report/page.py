@@ -58,8 +58,7 @@ dl.facts dt { color: var(--soft); }
 dl.facts dd { margin: 0; overflow-wrap: anywhere; }
 .notice { border-left: 4px solid var(--unsupported); padding: .3rem .8rem;
   background: var(--unsupported-ground); color: var(--unsupported); }
-ul.links { columns: 22rem; padding-left: 1.2rem; margin: 0; }
-ul.links li { break-inside: avoid; overflow-wrap: anywhere; }
+main > ul { padding-left: 1.3rem; margin: 0; overflow-wrap: anywhere; }
 .filter { position: sticky; top: 0; z-index: 1; display: flex; flex-wrap: wrap; gap: .5rem 1.25rem;
   align-items: center; padding: .6rem 0; background: var(--ground);
   border-bottom: 1px solid var(--line); }
@@ -67,7 +66,9 @@ ul.links li { break-inside: avoid; overflow-wrap: anywhere; }
   background: var(--raised); border: 1px solid var(--soft); border-radius: .35rem; }
 section.scenario { margin: 1.1rem 0; padding: .9rem 1rem; background: var(--raised);
   border: 1px solid var(--line); border-left-width: 5px; border-radius: .5rem; }
-section.scenario.bad { border-left-color: var(--unexpected); }
+section.scenario.is-unexpected { border-left-color: var(--unexpected); }
+section.scenario.is-unsupported { border-left-color: var(--unsupported); }
+section.scenario.is-error { border-left-color: var(--error); }
 .title { display: flex; flex-wrap: wrap; gap: .1rem .9rem; align-items: baseline; }
 .scroll { overflow-x: auto; }
 table { border-collapse: separate; border-spacing: 0; }
@@ -77,7 +78,7 @@ th { text-align: left; font-weight: 600; }
 .matrix th { color: var(--soft); font-weight: 500; font-size: .9rem; padding: .1rem .6rem .1rem 0;
   white-space: nowrap; }
 .matrix thead th { padding-left: .7rem; }
-.matrix td { padding: 0; border-radius: .3rem; min-width: 8.5rem; }
+.matrix tbody td { padding: 0; border-radius: .3rem; min-width: 8.5rem; }
 .matrix td a, .matrix td span { display: block; padding: .15rem .7rem; color: inherit;
   text-decoration: none; white-space: nowrap; }
 .matrix td a:hover { text-decoration: underline; }
@@ -86,6 +87,7 @@ details { border-top: 1px solid var(--line); }
 details > summary { cursor: pointer; padding: .3rem .2rem; overflow-wrap: anywhere; }
 details > summary .badge { display: inline-block; padding: 0 .5rem; border-radius: .3rem;
   font-size: .9rem; margin-right: .4rem; }
+details > details { margin-left: 1.3rem; }
 .inside { padding: .1rem .2rem 1rem 1.3rem; }
 .outcomes { width: 100%; margin: .5rem 0; }
 .outcomes th, .outcomes td { padding: .25rem .9rem .25rem 0; vertical-align: top;
@@ -126,6 +128,9 @@ SCRIPT = """
         item.hidden = !fits;
         some = some || fits;
       }
+      for (const list of all('.rest', section)) {
+        list.hidden = !list.querySelector('[data-item]:not([hidden])');
+      }
       section.hidden = !some;
       count += some;
     }
@@ -135,7 +140,7 @@ SCRIPT = """
     const target = document.getElementById(location.hash.slice(1));
     if (!target || target.tagName !== 'DETAILS') return;
     if (target.hidden) { words.value = ''; only.checked = false; apply(); }
-    target.open = true;
+    for (let box = target; box; box = box.parentElement.closest('details')) box.open = true;
     target.scrollIntoView();
     target.querySelector('summary').focus({preventScroll: true});
   };
