@@ -115,31 +115,29 @@ def outcome_table(outcomes: Sequence[Outcome], style: Style) -> list[str]:
     widths = [
         max(len(head), *(columns(row[place]) for row in rows)) for place, head in enumerate(heads)
     ]
-    widths[0] = min(widths[0], max(style.width * 2 // 5, 16))
-    head = INDENT + INDENT.join(
-        pad(text, width, right=place in (1, 2))
-        for place, (text, width) in enumerate(zip(heads, widths, strict=True))
-    )
-    why_at = columns(head) + 2
-    lines = [style.paint(f"{head}  why" if any(row[4] for row in rows) else head.rstrip(), "quiet")]
-    for row in rows:
-        cells = [
+    room = style.width - sum(widths[1:]) - len(INDENT) * 4
+    widths[0] = min(widths[0], max(style.width * 2 // 5, 16), room)
+    why_at = sum(widths) + len(INDENT) * 5
+    beside = style.width - why_at >= 24  # else the why stands below its outcome
+
+    def aligned(texts: Sequence[str]) -> list[str]:
+        return [
             pad(style.cut(text, width), width, right=place in (1, 2))
-            for place, (text, width) in enumerate(zip(row, widths, strict=False))
+            for place, (text, width) in enumerate(zip(texts, widths, strict=False))
         ]
-        grade = style.paint(cells[3], _GRADES[row[3]]) if row[4] else ""
-        start = INDENT + INDENT.join(cells[:3]) + INDENT
-        if not row[4]:
-            lines.append(start + style.paint(cells[3].rstrip(), _GRADES[row[3]]))
-            continue
-        room = style.width - why_at
-        if room >= 24:
-            why = style.wrap(row[4], " " * why_at)
-            lines.append(start + grade + INDENT + why[0].lstrip())
-            lines += why[1:]
-        else:
-            lines.append(start + style.paint(cells[3].rstrip(), _GRADES[row[3]]))
-            lines += style.wrap(row[4], INDENT * 3)
+
+    head = aligned(heads)
+    if beside and any(row[4] for row in rows):
+        head.append("why")
+    lines = [style.paint((INDENT + INDENT.join(head)).rstrip(), "quiet")]
+    for row in rows:
+        *start, grade = aligned(row)
+        why = style.wrap(row[4], " " * why_at if beside else INDENT * 3) if row[4] else []
+        line = INDENT + INDENT.join([*start, style.paint(grade.rstrip(), _GRADES[row[3]])])
+        if why and beside:
+            line += " " * (columns(grade) - columns(grade.rstrip())) + INDENT + why[0].lstrip()
+            why = why[1:]
+        lines += [line, *why]
     hidden = outcomes[ROWS:]
     if hidden:
         count = sum(outcome.count for outcome in hidden)

@@ -57,7 +57,8 @@ def legend(cells: Iterable[CellResult], style: Style) -> list[str]:
     }
     stands = {standing(cell) for cell in cells}
     used = [text for stand, text in meanings.items() if stand in stands]
-    return [style.paint(INDENT + "   ".join(used), "quiet")] if used else []
+    lines = style.wrap(", ".join(used), INDENT) if used else []
+    return [style.paint(line, "quiet") for line in lines]
 
 
 def matrix_lines(sheets: Sequence[Sheet], style: Style) -> list[str]:
