@@ -254,7 +254,7 @@ def read_run(path: str | os.PathLike[str], base: Path = REPORTS) -> Run:
             raise UsageError(
                 f"{results} line {number}: a {record['record']} record that mplab {__version__} "
                 f"cannot read ({type(error).__name__}: {error}). "
-                f"It was written by mplab {facts.get('versions', {}).get('lab', 'unknown')}."
+                f"It was written by mplab {(facts.get('versions') or {}).get('lab', 'unknown')}."
             ) from error
     if not facts and not (cells or scenarios or others) and lines:
         raise UsageError(f"{results} is no run: no line of it is a record of `lab run`.")
