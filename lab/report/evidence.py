@@ -6,6 +6,7 @@ other is laid out as an indented list, so that nothing a check saw is ever dropp
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -29,11 +30,9 @@ def evidence_lines(evidence: Evidence, glyphs: Glyphs = ASCII) -> list[str]:
     for key, render in _SHAPES.items():
         if key not in rest:
             continue
-        before = dict(rest)
-        try:
+        # Each takes its keys away as its last step: one that fails leaves them to the list.
+        with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):
             lines += render(rest, glyphs)
-        except (AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError):
-            rest = before
     return lines + _listed(rest)
 
 
@@ -68,10 +67,9 @@ def _left(rest: dict[str, Any], _glyphs: Glyphs) -> list[str]:
     for thing in rest["left"]:
         more = dict(thing)
         text = " ".join(str(more.pop(key)) for key in ("kind", "name") if key in more)
-        if "by" in more:
-            text += f", left by {more.pop('by')}"
-        if "line" in more:
-            text += f", made at {more.pop('line')}"
+        by, line = more.pop("by", None), more.pop("line", None)
+        text += f", left by {by}" if by else ""
+        text += f", made at {line}" if line else ""
         lines.append(visible(_with_rest(text, more)))
     rest.pop("left")
     return lines
@@ -85,12 +83,11 @@ def _waits(rest: dict[str, Any], _glyphs: Glyphs) -> list[str]:
         thread = more.pop("thread", "MainThread")
         if thread != "MainThread":
             text += f", {thread},"
-        text += f" waits for {more.pop('waits_for')}"
-        if more.get("held_by"):
-            text += f", held by {more['held_by']}"
-        more.pop("held_by", None)
-        if "line" in more:
-            text += f", at {more.pop('line')}"
+        target = str(more.pop("waits_for"))
+        holder, line = more.pop("held_by", None), more.pop("line", None)
+        text += f" waits for {target}"
+        text += f", held by {holder}" if holder and "held by" not in target else ""
+        text += f", at {line}" if line else ""
         lines.append(visible(_with_rest(text, more)))
     rest.pop("waits")
     return lines
@@ -106,40 +103,41 @@ def _stacks(rest: dict[str, Any], _glyphs: Glyphs) -> list[str]:
 
 
 def _exception(rest: dict[str, Any], _glyphs: Glyphs) -> list[str]:
-    trace = str(rest["traceback"])
-    lines = []
-    if "type" in rest:
-        arguments = rest.get("args", "")
-        if not isinstance(arguments, str):
-            arguments = ", ".join(repr(a) if isinstance(a, str) else phrase(a) for a in arguments)
-        text = f"{rest['type']}({arguments})"
-        if "process" in rest:
-            text += f" in {rest['process']}"
-        if "line" in rest:
-            text += f", at {rest['line']}"
-        lines.append(visible(text))
+    arguments = rest.get("args", "")
+    if not isinstance(arguments, str):
+        arguments = ", ".join(repr(a) if isinstance(a, str) else phrase(a) for a in arguments)
+    # A text may be the tuple as Python prints it: ('x',).
+    if arguments.startswith("(") and arguments.endswith(")"):
+        arguments = arguments[1:-1].removesuffix(",")
+    text = f"{rest['type']}({arguments})"
+    text += f" in {rest['process']}" if rest.get("process") else ""
+    text += f", at {rest['line']}" if rest.get("line") else ""
+    lines = [visible(text), *_block(str(rest.get("traceback", "")))]
     for key in ("type", "args", "process", "line", "traceback"):
         rest.pop(key, None)
-    return [*lines, *_block(trace)]
+    return lines
 
 
 def _sections(rest: dict[str, Any], glyphs: Glyphs) -> list[str]:
     """Lock sections as bars on one time line, so that an overlap can be seen."""
     sections = rest["sections"]
     first = min(section["from_ns"] for section in sections)
-    length = max(max(section["to_ns"] for section in sections) - first, 1)
+    last = max(max(section["from_ns"], section["to_ns"] or 0) for section in sections)
+    length = max(last - first, 1)
     names = [visible(str(section["process"])) for section in sections]
     lines = [visible(f"{phrase(rest['lock'])}: who held it when")] if "lock" in rest else []
     width = max(columns(name) for name in names)
     for name, section in zip(names, sections, strict=True):
         more = {k: v for k, v in section.items() if k not in ("process", "from_ns", "to_ns")}
         begin = section["from_ns"] - first
-        end = section["to_ns"] - first
+        end = length if section["to_ns"] is None else section["to_ns"] - first
         left = min(begin * TRACK // length, TRACK - 1)
         right = max(-(-end * TRACK // length), left + 1)
         track = glyphs.dot * left + glyphs.bar * (right - left) + glyphs.dot * (TRACK - right)
-        lines.append(f"  {pad(name, width)}  {track}  {begin / 1e6:.3f} to {end / 1e6:.3f} ms")
-        where = f"at {more.pop('line')}" if "line" in more else ""
+        until = "never given back" if section["to_ns"] is None else f"to {end / 1e6:.3f} ms"
+        lines.append(f"  {pad(name, width)}  {track}  {begin / 1e6:.3f} {until}")
+        line = more.pop("line", None)
+        where = f"at {line}" if line else ""
         if where or more:
             lines.append(visible(f"  {' ' * width}  {_with_rest(where, more)}"))
     rest.pop("sections")
@@ -152,7 +150,7 @@ _SHAPES: dict[str, Callable[[dict[str, Any], Glyphs], list[str]]] = {
     "sides": _sides,
     "left": _left,
     "waits": _waits,
-    "traceback": _exception,
+    "type": _exception,
     "sections": _sections,
     "stacks": _stacks,
 }

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 
 from lab.model import CellResult, Finding, Outcome, ScenarioResult, Status
 from lab.report.evidence import evidence_lines
-from lab.report.style import Style, Tone, columns, pad, visible
+from lab.report.style import Style, Tone, columns, pad
 from lab.report.words import (
     Standing,
     against,
     circumstances,
     judgement,
     label,
-    phrase,
+    power_phrase,
     several,
     share,
     standing,
@@ -62,7 +62,7 @@ def explain_cell(cell: CellResult, style: Style, limit: int | None = STACK_LINES
         lines += ["", *outcome_table(cell.outcomes, style)]
     for finding in cell.findings:
         lines += ["", *explain_finding(finding, style, limit)]
-    facts = [("power", power(cell))] if cell.power else []
+    facts = [("power", power_phrase(cell.power))] if cell.power else []
     facts += [("note", note) for note in cell.notes]
     if facts:
         lines.append("")
@@ -146,11 +146,6 @@ def outcome_table(outcomes: Sequence[Outcome], style: Style) -> list[str]:
             f"{several(count, 'sample')}"
         )
     return lines
-
-
-def power(cell: CellResult) -> str:
-    """What a green means here, as one phrase."""
-    return visible(phrase(cell.power))
 
 
 def command(text: str, style: Style) -> list[str]:

@@ -17,6 +17,7 @@ from lab.report.words import (
     circumstances,
     judgement,
     phrase,
+    power_phrase,
     ranges,
     several,
     share,
@@ -240,7 +241,7 @@ def _cell(cell: CellResult, anchor: str) -> str:
         body.append(_outcomes(cell.outcomes))
     body += [_finding(finding) for finding in cell.findings]
     if cell.power:
-        body.append(_tag("h4", "Power") + _tag("p", text(phrase(cell.power))))
+        body.append(_tag("h4", "Power") + _tag("p", text(power_phrase(cell.power))))
     if cell.notes:
         body.append(_tag("h4", "Notes"))
         body += [_tag("p", text(note)) for note in cell.notes]

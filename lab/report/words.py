@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Literal
 
@@ -48,7 +48,9 @@ def against(verdict: str, expected: str, ok: bool) -> str:
 
 def several(number: int, noun: str) -> str:
     """`1 cell`, `6 cells`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    if number == 1:
+        return f"{number} {noun}"
+    return f"{number} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
 def duration(seconds: float) -> str:
@@ -121,3 +123,29 @@ def phrase(value: Any) -> str:
 def label(key: object) -> str:
     """A key of an object as words."""
     return str(key).replace("_", " ")
+
+
+def power_phrase(power: Mapping[str, Any]) -> str:
+    """What a green cell means, in words where the fact is known, else as `phrase` has it."""
+    rest = dict(power)
+    parts = []
+    for key, say in _POWER.items():
+        if isinstance(rest.get(key), (int, float)):
+            parts.append(say(rest.pop(key)))
+    return "; ".join([*parts, *([phrase(rest)] if rest else [])])
+
+
+def _missed(what: str) -> Callable[[float], str]:
+    return lambda rate: f"{what} in fewer than {100 * rate:.1f} % of runs may have been missed"
+
+
+_POWER: Mapping[str, Callable[[Any], str]] = {
+    "samples": lambda count: several(count, "sample"),
+    "with_pauses": lambda count: f"{count} of them with pauses",
+    "processes_together": lambda count: f"at most {several(count, 'process')} at work at once",
+    "lock_sections": lambda count: f"locks were taken {several(count, 'time')}",
+    "lock_waits": lambda count: f"{several(count, 'time')} after a wait",
+    "missed_at_most": _missed("what happens"),
+    "lost_updates_missed_at_most": _missed("lost updates"),
+}
+"""How each known fact about a cell's power is said, in this order."""

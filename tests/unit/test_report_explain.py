@@ -13,7 +13,7 @@ from lab.model import Finding, Grade, Outcome, Verdict
 from lab.report.evidence import evidence_lines
 from lab.report.explain import command, explain_cell, explain_finding, outcome_table
 from lab.report.style import ASCII, Glyphs, Style, columns, visible
-from lab.report.words import duration, phrase, ranges
+from lab.report.words import duration, phrase, power_phrase, ranges
 
 WAIT = "Process-{} (pid {}) waits for lock {}, held by Process-{} (pid {}), at app.py:{} in work"
 
@@ -99,6 +99,37 @@ WAIT = "Process-{} (pid {}) waits for lock {}, held by Process-{} (pid {}), at a
             ],
         ),
         (
+            {"seed": 3, "type": "KeyError", "args": "('a',)", "line": "app.py:9"},
+            ["KeyError('a'), at app.py:9", "seed: 3"],
+        ),
+        (
+            {
+                "sections": [
+                    {"process": "A", "from_ns": 0, "to_ns": None, "line": ""},
+                    {"process": "B", "from_ns": 500_000, "to_ns": 1_000_000, "line": ""},
+                ]
+            },
+            [
+                "  A  ================================  0.000 never given back",
+                "  B  ----------------================  0.500 to 1.000 ms",
+            ],
+        ),
+        (
+            {
+                "left": [{"kind": "zombie", "name": "pid 9", "by": "", "line": None}],
+                "waits": [
+                    {
+                        "process": "P",
+                        "thread": "MainThread",
+                        "waits_for": "a lock made at a.py:1, held by Q",
+                        "held_by": "Q",
+                        "line": "",
+                    }
+                ],
+            },
+            ["zombie pid 9", "P waits for a lock made at a.py:1, held by Q"],
+        ),
+        (
             {"some_key": {"n": 1, "list": [1, 2], "deep": [{"a": 1, "b": [2]}, {"c": None}]}},
             [
                 "some key:",
@@ -126,6 +157,9 @@ WAIT = "Process-{} (pid {}) waits for lock {}, held by Process-{} (pid {}), at a
         "feeder",
         "exception",
         "locks",
+        "raised",
+        "unreleased",
+        "unknown",
         "any",
         "text",
         "none",
@@ -171,7 +205,7 @@ lost-updates, as expected
 updates · lost-updates: 12 of 20 samples lost an update
   lost in 12 of 20 samples, a rate of 0.6 (95 % interval 0.387 to 0.781)
 
-power: samples 20, overlap 0.85
+power: 20 samples; overlap 0.85
 
 run it again:
 lab run scenarios/value_unlocked.py --start-method fork --cores 1 \\
@@ -200,6 +234,7 @@ def test_long_evidence_is_cut_and_points_at_the_page() -> None:
     [
         "lab run a.py --start-method fork --cores 2 --python 3.13 --samples 20 --seed 70 -x",
         "lab run 'a folder/b c.py' --args \"-x 'y z' \\\"q\\\"\" --start-method spawn --cores 1 -x",
+        "lab run a.py --start-method fork -x --args alpha\\ beta\\ gam --cores 1 --seed 718281",
         "lab run a\\ b.py --args='--one  two' --cores 1 -- -k 'a and b' --tb=short tests/unit",
     ],
 )
@@ -262,6 +297,25 @@ def test_every_control_character_becomes_visible() -> None:
 )
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_power_says_what_may_have_been_missed() -> None:
+    power = {
+        "missed_at_most": 0.1391,
+        "samples": 20,
+        "with_pauses": 5,
+        "processes_together": 4,
+        "lock_sections": 120,
+        "lock_waits": 1,
+        "lost_updates_missed_at_most": 0.45,
+        "odd_one": [1],
+    }
+    assert power_phrase(power) == (
+        "20 samples; 5 of them with pauses; at most 4 processes at work at once; "
+        "locks were taken 120 times; 1 time after a wait; "
+        "what happens in fewer than 13.9 % of runs may have been missed; "
+        "lost updates in fewer than 45.0 % of runs may have been missed; odd one 1"
+    )
 
 
 def test_phrases() -> None:

@@ -16,7 +16,7 @@ from lab.errors import StoreError, UsageError
 from lab.model import Finding, Grade, Outcome, Verdict
 from lab.report.html import html_text
 from lab.report.page import STYLE
-from lab.report.render import render_run, write_reports
+from lab.report.show import render_run, write_reports
 from lab.report.style import Style
 from lab.report.tally import Totals
 from lab.store import Result, Run, RunFolder
