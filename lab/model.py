@@ -76,6 +76,51 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """What an agent tells of one sample; `lab.agent.keeper` says how each came about.
+
+    `end` is `ended` (by itself), `deadlock`, `hang` or `too many processes`; `ladder` the step at
+    which the lab ended it (`interrupt`, `terminate`, `kill`). `exit_code` is negative for a signal.
+    `events` are [kind, pid, monotonic ns, fields]; `left`, `waits` and `locks` are described where
+    they are made (`keeper._files_left`, `waits.gather`, `sections.summarize`). `error`, if not
+    empty, says why the lab cannot answer for this sample.
+    """
+
+    seed: int
+    observed: bool = False
+    end: str = "ended"
+    ladder: str = ""
+    exit_code: int = 0
+    stdout: str = ""
+    stderr: str = ""
+    stdout_bytes: int = 0
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    cpus: list[int] = field(default_factory=list)
+    python: str = ""
+    own_method: str | None = None
+    root: int = 0
+    left: list[dict[str, Any]] = field(default_factory=list)
+    waits: list[dict[str, Any]] = field(default_factory=list)
+    events: list[list[Any]] = field(default_factory=list)
+    locks: dict[str, Any] | None = None
+    error: str = ""
+
+    def told(self, kind: str) -> list[dict[str, Any]]:
+        """The fields of all events of a kind, with `pid` and `at` (monotonic ns), oldest first."""
+        return [{"pid": pid, "at": at, **more} for name, pid, at, more in self.events if name == kind]
+
+    def name(self, pid: int | None) -> str:
+        """`Process-1 (pid 12)`, as far as the name is known."""
+        if pid is None:
+            return "unknown"
+        if pid == self.root:
+            return f"MainProcess (pid {pid})"
+        names = {start["child"]: start["name"] for start in self.told("start")}
+        return f"{names[pid]} (pid {pid})" if names.get(pid) else f"pid {pid}"
+
+
+@dataclass(frozen=True)
 class Finding:
     """What a check saw. `evidence` is plain JSON data: counts, lines, stacks, pids, names."""
 

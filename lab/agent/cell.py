@@ -1,0 +1,121 @@
+"""One cell: its samples, each kept by a process of its own, some side by side."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from lab.agent import processes
+from lab.agent.keeper import _PR_SET_CHILD_SUBREAPER, Keeper, _libc
+from lab.agent.protocol import Request
+
+
+class Abandoned(Exception):
+    """Whoever asked for the cell has gone."""
+
+
+class Kept:
+    """A sample under way: its keeper's pid, and the pipe on which its result comes."""
+
+    def __init__(
+        self, request: Request, seed: int, folder: Path, lifeline: int, lifeline_end: int
+    ) -> None:
+        self.seed = seed
+        self.folder = folder
+        self.data = bytearray()
+        self.result, channel = os.pipe()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.pid = os.fork()
+        if self.pid == 0:
+            status = 1
+            try:
+                os.close(self.result)
+                os.close(lifeline_end)
+                for number in (signal.SIGINT, signal.SIGTERM):
+                    signal.signal(number, signal.SIG_DFL)
+                answer = Keeper(request, seed, folder, lifeline).run()
+                data = json.dumps(answer).encode()
+                while data:
+                    data = data[os.write(channel, data) :]
+                status = 0
+            except BaseException:
+                failure = {"seed": seed, "error": traceback.format_exc()}
+                os.write(channel, json.dumps(failure).encode())
+            finally:
+                processes.kill_all_below(os.getpid())
+                os._exit(status)
+        os.close(channel)
+
+    def read(self) -> bool:
+        """Read what is there; True once the keeper has ended."""
+        data = os.read(self.result, 1 << 16)
+        self.data += data
+        return not data
+
+    def finish(self) -> dict[str, Any]:
+        """The sample; one with `error` if the keeper was killed or its answer cannot be read."""
+        os.close(self.result)
+        os.waitpid(self.pid, 0)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        try:
+            answer = json.loads(self.data)
+        except ValueError:
+            return {
+                "seed": self.seed,
+                "error": "the process that kept the sample was killed (the script may signal its "
+                "parent or its process group), so nothing can be said of it",
+            }
+        assert isinstance(answer, dict)
+        return answer
+
+
+def run(request: Request, lifeline: int) -> dict[str, Any]:
+    """Run the samples of a cell until its budget is spent. Raises Abandoned when `lifeline` closes.
+
+    Returns {"samples": [...], "seconds": wall time, "agent_cpu_seconds": the lab's own part}.
+    """
+    if request.cpus:
+        os.sched_setaffinity(0, request.cpus)
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    base = Path(tempfile.mkdtemp(prefix="mplab-", dir="/tmp"))  # short: AF_UNIX paths go below it
+    started = time.monotonic()
+    samples: list[dict[str, Any]] = []
+    under_way: dict[int, Kept] = {}
+    begun = 0
+    hold, release = os.pipe()  # closes with us, and every keeper sees it
+    try:
+        while True:
+            while (
+                len(under_way) < request.at_once
+                and begun < request.most
+                and (begun < request.fewest or time.monotonic() - started < request.budget)
+            ):
+                kept = Kept(request, request.seed + begun, base / str(begun), hold, release)
+                under_way[kept.result] = kept
+                begun += 1
+            if not under_way:
+                break
+            ready, _, _ = select.select([lifeline, *under_way], [], [])
+            for fd in ready:
+                if fd == lifeline:
+                    raise Abandoned
+                if under_way[fd].read():
+                    samples.append(under_way.pop(fd).finish())
+    finally:
+        # A keeper that was killed leaves its sample to us.
+        processes.kill_all_below(os.getpid())
+        os.close(hold)
+        os.close(release)
+        shutil.rmtree(base, ignore_errors=True)
+    samples.sort(key=lambda sample: sample["seed"])
+    return {"samples": samples, "seconds": time.monotonic() - started}

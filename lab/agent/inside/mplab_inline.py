@@ -1,0 +1,154 @@
+"""The start method `inline`: the script's processes as threads that take turns.
+
+Locks, queues, pipes and shared values are the real ones; only `Process.start` makes a thread of the
+same process. A thread keeps running until it blocks (the interpreter's switch interval is made
+endless), so that what goes wrong here is wrong in the logic and owes nothing to concurrency.
+"""
+
+import os
+import signal
+import sys
+import threading
+
+import mplab_inside
+
+_mine = threading.local()
+
+
+class _CurrentProcess:
+    """Stands in `multiprocessing.process._current_process` for the one of this thread."""
+
+    def __init__(self, main):
+        self.__dict__["_main"] = main
+
+    def _target(self):
+        return getattr(_mine, "process", None) or self.__dict__["_main"]
+
+    def __getattr__(self, name):
+        return getattr(self._target(), name)
+
+    def __setattr__(self, name, value):
+        setattr(self._target(), name, value)
+
+
+def _own_copies(process):
+    """Give the process connections of its own, as fork and spawn do: either side may close its."""
+    connection = sys.modules.get("multiprocessing.connection")
+    if connection is None:
+        return []
+    copies = []
+
+    def copy(value):
+        if isinstance(value, connection.Connection) and not value.closed:
+            value = connection.Connection(os.dup(value.fileno()), value.readable, value.writable)
+            copies.append(value)
+        return value
+
+    process._args = tuple(copy(value) for value in process._args)
+    process._kwargs = {name: copy(value) for name, value in process._kwargs.items()}
+    return copies
+
+
+class Popen:
+    """What a `Process` asks of its operating-system process, answered by a thread."""
+
+    method = "fork"
+
+    def __init__(self, process):
+        self.process = process
+        self.copies = _own_copies(process)
+        self.pid = os.getpid()
+        self.returncode = None
+        # A descriptor that becomes readable at the end, as a real sentinel does.
+        self.sentinel, self._end = os.pipe()
+        self.thread = threading.Thread(target=self._run, name=process.name, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        _mine.process = self.process
+        code = 1
+        try:
+            self.process.run()
+            code = 0
+        except SystemExit as error:
+            if error.code is None:
+                code = 0
+            elif isinstance(error.code, int):
+                code = error.code
+            else:
+                sys.stderr.write(str(error.code) + "\n")
+        except BaseException:
+            import traceback
+
+            mplab_inside.log_exception("child", sys.exc_info()[1])
+            sys.stderr.write("Process %s:\n" % self.process.name)
+            traceback.print_exc()
+        finally:
+            for connection in self.copies:  # as the end of a process closes its descriptors
+                if not connection.closed:
+                    connection.close()
+            self.returncode = code
+            os.close(self._end)
+
+    def poll(self, flag=os.WNOHANG):
+        """The exit code, or None."""
+        return self.returncode
+
+    def wait(self, timeout=None):
+        """Wait for the end; the exit code, or None after `timeout` seconds."""
+        self.thread.join(timeout)
+        return self.returncode
+
+    def terminate(self):
+        """A thread cannot be ended from outside; one that has ended, or waits as a daemon, can."""
+        if self.returncode is None and not self.process.daemon:
+            raise NotImplementedError("a process cannot be terminated under `inline`")
+
+    kill = terminate
+
+    def close(self):
+        """Give the sentinel back."""
+        if self.sentinel is not None:
+            os.close(self.sentinel)
+            self.sentinel = None
+
+
+def context(module):
+    """A context of `multiprocessing.context` whose processes are threads; to scripts it is fork's."""
+    if getattr(sys, "_is_gil_enabled", lambda: True)() is False:
+        raise RuntimeError("`inline` needs the global interpreter lock")
+    sys.setswitchinterval(1e6)
+    real_signal = signal.signal
+
+    def set_signal(signum, handler):
+        # Managers and workers set handlers at their start, which only a main thread may.
+        if threading.current_thread() is threading.main_thread():
+            return real_signal(signum, handler)
+        return signal.getsignal(signum)
+
+    signal.signal = set_signal
+    process = sys.modules["multiprocessing.process"]
+    process._current_process = _CurrentProcess(process._current_process)
+
+    class InlineProcess(module.ForkProcess):
+        @staticmethod
+        def _Popen(process_obj):
+            mplab_inside.log("start", child=os.getpid(), method="inline", name=process_obj.name, daemon=False)
+            return Popen(process_obj)
+
+    class InlineContext(module.ForkContext):
+        Process = InlineProcess
+
+    real_pool = module.BaseContext.Pool
+
+    def Pool(self, processes=None, initializer=None, initargs=(), maxtasksperchild=None):
+        if not isinstance(self.get_context(), InlineContext):
+            return real_pool(self, processes, initializer, initargs, maxtasksperchild)
+        # A pool of threads: a worker of a real one closes the ends that it does not use.
+        from multiprocessing.pool import ThreadPool
+
+        return ThreadPool(processes, initializer, initargs)
+
+    Pool.__doc__ = real_pool.__doc__
+    module.BaseContext.Pool = Pool
+    return InlineContext()

@@ -1,0 +1,319 @@
+"""An observed sample: a record of every lock taken, and pauses where a race would show.
+
+Chance is a poor detector: a process runs its whole loop in one time slice, and two increments never
+meet. So an observed sample pauses now and then just before an instruction of the user's own code
+that writes shared state or calls something (between the read and the write of `v.value += 1`, say)
+and just after a lock was taken. Any machine that is busy enough could do the same, so a program
+that is right stays right. Each process has a budget of pauses and of events, and runs at full speed
+once it is spent.
+
+The record of a process is `trace.<pid>`, a mapping, so that it outlives a kill; see mplab_records.
+"""
+
+import _multiprocessing
+import mmap
+import os
+import sys
+import threading
+import time
+from _thread import get_ident, get_native_id
+
+import mplab_inside
+from mplab_records import (
+    CAPACITY,
+    ENDS,
+    NOT_TAKEN,
+    RECORD,
+    RELEASED,
+    RUNS,
+    TAKEN,
+    TAKEN_AFTER_WAIT,
+)
+
+PAUSES = 8
+"""How many pauses one process makes between bytecodes, and as many after taking locks."""
+
+EVENTS = 20000
+"""How many instructions of interest one process is asked about before it is left alone."""
+
+_sleep = time.sleep
+_now = time.monotonic_ns
+_state = None
+_trace = None
+_sites = set()
+_code_tool = None
+
+
+class Pauses:
+    """When to pause and for how long, from the sample's seed and the process's place alone."""
+
+    def __init__(self, seed, path, salt):
+        self.word = 0
+        for byte in ("%s/%s/%s" % (seed, path, salt)).encode():
+            self.word = (self.word * 1099511628211 + byte) & 0xFFFFFFFFFFFFFFFF
+        for _ in range(4):
+            self.draw(1)
+        self.left = PAUSES
+        self.reach = 2
+        self.wait = self.draw(2)
+
+    def draw(self, n):
+        """A number in range(n), from a linear congruential generator (Knuth's MMIX)."""
+        self.word = (self.word * 6364136223846793005 + 1442695040888963407) & 0xFFFFFFFFFFFFFFFF
+        return (self.word >> 33) % n
+
+    def step(self):
+        """Called where a pause may be; sleeps 1 to 40 ms at some of the first ones. False: spent."""
+        if self.wait > 0:
+            self.wait -= 1
+            return True
+        if self.left <= 0:
+            return False
+        self.left -= 1
+        self.reach *= 2  # the first ones soon, for short programs; the last ones far apart
+        self.wait = self.draw(self.reach)
+        _sleep((0.04, 0.001, 0.002, 0.01)[self.draw(4)])
+        return True
+
+
+_lock_pauses = None
+_code_pauses = None
+
+
+def attach(state):
+    """Observe this process and what it forks."""
+    global _state
+    _state = state
+    _fresh()
+    os.register_at_fork(after_in_child=_fresh)
+    if sys.version_info >= (3, 10):  # before, freeing an instance of a subclass of it crashes
+        _multiprocessing.SemLock = TracedSemLock
+    mplab_inside.after_import("multiprocessing.process", _patch_process)
+    if sys.version_info >= (3, 12):
+        _pause_by_monitoring()
+    elif sys.gettrace() is None:
+        sys.settrace(_tracer)
+        threading.settrace(_tracer)
+
+
+def _fresh():
+    global _trace, _lock_pauses, _code_pauses
+    _trace = None
+    _lock_pauses = Pauses(_state.seed, _state.path, "locks")
+    _code_pauses = Pauses(_state.seed, _state.path, "code")
+
+
+# ------------------------------------------------------------------------------ the record
+
+
+class Trace:
+    """The records of one process, in a file that is as long as its capacity and mostly a hole."""
+
+    def __init__(self):
+        path = os.path.join(_state.folder, "trace.%d" % os.getpid())
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.ftruncate(fd, RECORD.size * CAPACITY)
+            self.map = mmap.mmap(fd, RECORD.size * CAPACITY)
+        finally:
+            os.close(fd)
+        self.used = 0
+
+    def add(self, key, operation, site=0, at=None):
+        """One record; silently none once the trace is full (the reader sees that it is)."""
+        used = self.used
+        if used < CAPACITY:
+            self.used = used + 1
+            RECORD.pack_into(
+                self.map,
+                used * RECORD.size,
+                _now() if at is None else at,
+                key,
+                operation,
+                get_native_id(),
+                site,
+                0,
+            )
+
+
+def _record(key, operation, site=0, at=None):
+    global _trace
+    if _trace is None:
+        _trace = Trace()
+    _trace.add(key, operation, site, at)
+
+
+def _site():
+    """A number for the caller's line; its text is logged once."""
+    text = mplab_inside.where(3)
+    number = hash(text) & 0xFFFFFFFF
+    if number not in _sites:
+        _sites.add(number)
+        mplab_inside.log("site", number=number, line=text)
+    return number
+
+
+def _patch_process(module):
+    bootstrap = module.BaseProcess._bootstrap
+
+    def _bootstrap(self, *args, **kwargs):
+        if _state.method == "inline":
+            return bootstrap(self, *args, **kwargs)
+        _record(0, RUNS)
+        try:
+            return bootstrap(self, *args, **kwargs)
+        finally:
+            _record(0, ENDS)
+
+    module.BaseProcess._bootstrap = _bootstrap
+
+
+# ------------------------------------------------------------------------------ locks
+
+
+def _key(handle):
+    """The inode of the semaphore's mapping: the same in every process, however it got there."""
+    try:
+        with open("/proc/self/maps") as maps:
+            for line in maps:
+                span, _, _, _, inode = line.split(None, 5)[:5]
+                low, high = span.split("-")
+                if int(low, 16) <= handle < int(high, 16):
+                    return int(inode)
+    except OSError:
+        pass
+    return handle
+
+
+_RealSemLock = _multiprocessing.SemLock
+
+
+class TracedSemLock(_RealSemLock):
+    """multiprocessing's semaphore, with a record of who took it when, and from which line."""
+
+    def __new__(cls, kind, value, maxvalue, name, unlink):
+        self = _RealSemLock.__new__(cls, kind, value, maxvalue, name, unlink)
+        self.key = _key(self.handle)
+        mplab_inside.log(
+            "lock", key=self.key, sort=kind, value=value, max=maxvalue, line=mplab_inside.where(2)
+        )
+        return self
+
+    @classmethod
+    def _rebuild(cls, handle, kind, maxvalue, name):
+        self = super()._rebuild(handle, kind, maxvalue, name)
+        self.key = _key(self.handle)
+        return self
+
+    def acquire(self, block=True, timeout=None):
+        """As the real one; tries first, so that a wait is known for one."""
+        if self.kind == 0 and self._is_mine():
+            return super().acquire(block, timeout)  # taken again by its owner
+        taken = super().acquire(False)
+        operation = TAKEN
+        if not taken and block:
+            taken = super().acquire(True, timeout)
+            operation = TAKEN_AFTER_WAIT
+        _record(self.key, operation if taken else NOT_TAKEN, _site())
+        if taken:
+            _lock_pauses.step()
+        return taken
+
+    def release(self):
+        """As the real one."""
+        if not (self.kind == 0 and self._count() > 1):
+            at = _now()
+            super().release()
+            _record(self.key, RELEASED, _site(), at)
+        else:
+            super().release()
+
+    def __enter__(self):
+        return self.acquire()
+
+    def __exit__(self, *args):
+        self.release()
+
+
+# ------------------------------------------------------------------------------ bytecodes
+
+
+def _is_users(code):
+    name = code.co_filename
+    return name.startswith(_state.user) and "site-packages" not in name
+
+
+def _is_interesting(name):
+    """Instructions before which another process's step could matter."""
+    return name.startswith(("STORE_ATTR", "STORE_SUBSCR", "STORE_GLOBAL", "STORE_SLICE", "CALL"))
+
+
+def _opcodes():
+    import opcode
+
+    return {number for name, number in opcode.opmap.items() if _is_interesting(name)}
+
+
+def _pause_by_monitoring():
+    monitoring = sys.monitoring
+    tool = next((number for number in (4, 3) if monitoring.get_tool(number) is None), None)
+    if tool is None:
+        return
+    interesting = _opcodes()
+    events = monitoring.events
+    monitoring.use_tool_id(tool, "mplab")
+    budget = [EVENTS]
+
+    def started(code, offset):
+        if _is_users(code):
+            monitoring.set_local_events(tool, code, events.INSTRUCTION)
+        return monitoring.DISABLE
+
+    def instruction(code, offset):
+        if code.co_code[offset] not in interesting:
+            return monitoring.DISABLE
+        budget[0] -= 1
+        if not _code_pauses.step() or budget[0] <= 0:
+            return monitoring.DISABLE
+        return None
+
+    monitoring.register_callback(tool, events.PY_START, started)
+    monitoring.register_callback(tool, events.INSTRUCTION, instruction)
+    monitoring.set_events(tool, events.PY_START)
+
+
+_budget = [EVENTS]
+
+
+def _tracer(frame, event, arg):
+    if not _is_users(frame.f_code):
+        return None
+    interesting = _interesting_offsets(frame.f_code)
+    frame.f_trace_opcodes = True
+    frame.f_trace_lines = False
+
+    def step(frame, event, arg):
+        if event == "opcode" and frame.f_lasti in interesting:
+            _budget[0] -= 1
+            if not _code_pauses.step() or _budget[0] <= 0:
+                sys.settrace(None)
+                threading.settrace(None)
+                frame.f_trace_opcodes = False
+                return None
+        return step
+
+    return step
+
+
+_offsets = {}
+_numbers = None
+
+
+def _interesting_offsets(code):
+    global _numbers
+    if code not in _offsets:
+        if _numbers is None:
+            _numbers = _opcodes()
+        text = code.co_code
+        _offsets[code] = {at for at in range(0, len(text), 2) if text[at] in _numbers}
+    return _offsets[code]

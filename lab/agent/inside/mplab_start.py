@@ -1,0 +1,41 @@
+"""Run a script as `python SCRIPT ARGS` would, with the lab attached: the first process of a sample.
+
+Called as `python mplab_start.py CONFIG SCRIPT ARGS...`; CONFIG is what `State.to_text` makes.
+"""
+
+import os
+import sys
+
+import mplab_inside
+
+
+def _main():
+    config, script = sys.argv[1], sys.argv[2]
+    sys.argv[:] = sys.argv[2:]
+    # A module of its own, so that nothing of ours is in the script's __main__, nor in what spawn
+    # makes of it (__spec__ is None, as for `python SCRIPT`).
+    module = type(sys)("__main__")
+    module.__file__ = script
+    module.__builtins__ = __builtins__
+    module.__cached__ = None
+    sys.modules["__main__"] = module
+    mplab_inside.attach(*eval(config, {"__builtins__": {}}))
+    # Python put our folder there; -P and -I put nothing.
+    if sys.path and sys.path[0] == mplab_inside.HERE:
+        sys.path[0] = os.path.dirname(os.path.realpath(script))
+    try:
+        with open(script, "rb") as file:
+            code = compile(file.read(), script, "exec", dont_inherit=True)
+        exec(code, module.__dict__)
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException:
+        kind, error, trace = sys.exc_info()
+        mplab_inside.log_exception("main", error)
+        # What the script would have printed by itself, without our frame on top.
+        error.__traceback__ = trace.tb_next
+        sys.excepthook(kind, error, error.__traceback__)
+        sys.exit(1)
+
+
+_main()

@@ -1,0 +1,457 @@
+"""One sample, from its start until nothing of it is left: runs in a process of its own.
+
+The keeper is the sample's subreaper: whatever the script starts, and however it detaches itself,
+ends up below the keeper, which judges what was left only once the script is dead, and then ends and
+removes it. Its own lifeline is a pipe from the agent; when that closes, the sample goes with it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import select
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+import zlib
+from pathlib import Path
+from typing import Any
+
+from lab.agent import processes, sections, waits
+from lab.agent.inside.mplab_inside import DUMP_SIGNAL
+from lab.agent.protocol import Request
+
+INSIDE = Path(__file__).parent / "inside"
+
+TICK = 0.25
+"""Seconds between two looks at a running sample."""
+
+STALL = 3
+"""Looks without any progress after which the sample is asked who waits for whom."""
+
+GRACE = 1.0
+"""Seconds in which processes that outlive the script may still end by themselves."""
+
+RUNG = 0.5
+"""Seconds between interrupt, terminate and kill."""
+
+MOST_PROCESSES = 500
+"""More at the same time are taken for a script that forks without end."""
+
+KEPT = 1 << 20
+"""Bytes of each of stdout and stderr that are kept from the start; as many from the end."""
+
+MOST_EVENTS = 2000
+
+_PR_SET_CHILD_SUBREAPER = 36
+_libc = ctypes.CDLL(None, use_errno=True)
+
+_TOLD = {"exception", "failed", "got", "raised", "signal", "looked", "start", "exit", "reaped", "trouble"}
+"""Events that the checks read."""
+
+
+class Output:
+    """What a script prints, read as it comes; of much, the start and the end."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.head = bytearray()
+        self.tail = bytearray()
+        self.total = 0
+        self.open = True
+        os.set_blocking(fd, False)
+
+    def drain(self) -> None:
+        """Read what is there."""
+        while self.open:
+            try:
+                data = os.read(self.fd, 1 << 16)
+            except BlockingIOError:
+                return
+            if not data:
+                self.close()
+                return
+            self.total += len(data)
+            room = KEPT - len(self.head)
+            self.head += data[:room]
+            if len(data) > room:
+                self.tail += data[room:]
+                del self.tail[:-KEPT]
+
+    def close(self) -> None:
+        """Read no more."""
+        if self.open:
+            self.open = False
+            os.close(self.fd)
+
+    def text(self) -> str:
+        """All of it, or the start and the end with a line between that says how much is missing."""
+        missing = self.total - len(self.head) - len(self.tail)
+        middle = f"\n[... {missing} bytes not kept ...]\n".encode() if missing else b""
+        return (bytes(self.head) + middle + bytes(self.tail)).decode("utf-8", "replace")
+
+
+class Keeper:
+    """Runs one sample of `request` with `seed` in `folder`; `lifeline` closes when nobody asks."""
+
+    def __init__(self, request: Request, seed: int, folder: Path, lifeline: int) -> None:
+        self.request = request
+        self.seed = seed
+        self.folder = folder
+        self.temporary = folder / "t"
+        self.lifeline = lifeline
+        self.end = "ended"
+        self.waits: list[dict[str, Any]] = []
+        self.ladder = ""
+        self.known: dict[int, str] = {}
+
+    def run(self) -> dict[str, Any]:
+        """The sample, as plain data; its keys are those of `lab.model.Sample`."""
+        self.temporary.mkdir(parents=True)
+        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        started = time.monotonic()
+        root = self._start()
+        self.root = root.pid
+        self._watch(root, started)
+        code = root.wait()
+        seconds = time.monotonic() - started
+        for output in self.outputs:
+            output.drain()
+        events = self._events()
+        left = self._processes_left(events)
+        for output in self.outputs:
+            output.drain()
+            output.close()
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        left += self._files_left(events)
+        first = next((e for e in events if e[0] == "attach" and e[3]["path"] == "0"), None)
+        last = next((e for e in reversed(events) if e[0] == "end"), None)
+        sample = {
+            "seed": self.seed,
+            "observed": self._observed(),
+            "end": self.end,
+            "ladder": self.ladder,
+            "exit_code": code,
+            "stdout": self.outputs[0].text(),
+            "stderr": self.outputs[1].text(),
+            "stdout_bytes": self.outputs[0].total,
+            "seconds": seconds,
+            "cpu_seconds": usage.ru_utime + usage.ru_stime,
+            "cpus": first[3]["cpus"] if first else [],
+            "python": first[3]["python"] if first else "",
+            "own_method": last[3]["method"] if last else None,
+            "root": root.pid,
+            "left": left,
+            "waits": self.waits,
+            "events": [list(e) for e in events if e[0] in _TOLD][:MOST_EVENTS],
+            "locks": self._locks(events),
+        }
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return sample
+
+    def _observed(self) -> bool:
+        return self.request.is_observed(self.seed) and self.request.start_method != "inline"
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        request = self.request
+        script = os.path.join(request.cwd, request.script)
+        config = repr(
+            (
+                str(self.folder),
+                request.start_method,
+                self.seed,
+                int(self._observed()),
+                "0",
+                os.path.dirname(os.path.abspath(script)),
+                str(self.temporary),
+            )
+        )
+        environment = dict(os.environ)
+        environment["PYTHONHASHSEED"] = str(zlib.crc32(b"%d" % self.seed))
+        environment["TMPDIR"] = str(self.temporary)
+        root = subprocess.Popen(
+            [
+                request.python or sys.executable,
+                str(INSIDE / "mplab_start.py"),
+                config,
+                request.script,
+                *request.args,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=request.cwd,
+            env=environment,
+            start_new_session=True,
+        )
+        assert root.stdout
+        assert root.stderr
+        self.outputs = [Output(os.dup(root.stdout.fileno())), Output(os.dup(root.stderr.fileno()))]
+        root.stdout.close()
+        root.stderr.close()
+        return root
+
+    # ---------------------------------------------------------------------------- while it runs
+
+    def _watch(self, root: subprocess.Popen[bytes], started: float) -> None:
+        """Return once the script has ended, or has been ended."""
+        watch = os.pidfd_open(root.pid)
+        try:
+            before = _tasks_on_machine()
+            seen: Any = None
+            still = 0
+            tick = started + TICK
+            while not self._pump(watch, tick - time.monotonic()):
+                if time.monotonic() < tick:
+                    continue
+                tick = time.monotonic() + TICK
+                if time.monotonic() - started > self.request.timeout:
+                    self._stalled(root, watch, proven=False)
+                    return
+                if _tasks_on_machine() > before + MOST_PROCESSES / 2:
+                    below = processes.descendants(os.getpid())
+                    if len(below) > MOST_PROCESSES:
+                        self.end = "too many processes"
+                        processes.kill_all_below(os.getpid())
+                        return
+                below = processes.descendants(os.getpid())
+                now = processes.progress(below)
+                still = still + 1 if now == seen else 0
+                seen = now
+                if still == STALL and self._is_proven_deadlock():
+                    self._stalled(root, watch, proven=True)
+                    return
+        finally:
+            os.close(watch)
+
+    def _pump(self, watch: int, seconds: float) -> bool:
+        """Read output until the script has ended (True) or the time is over (False)."""
+        poll = select.poll()
+        poll.register(watch, select.POLLIN)
+        poll.register(self.lifeline, select.POLLIN)
+        for output in self.outputs:
+            if output.open:
+                poll.register(output.fd, select.POLLIN)
+        for fd, _ in poll.poll(max(0, seconds) * 1000):
+            if fd == watch:
+                return True
+            if fd == self.lifeline:
+                processes.kill_all_below(os.getpid())
+                shutil.rmtree(self.folder, ignore_errors=True)
+                os._exit(1)
+            for output in self.outputs:
+                if output.fd == fd:
+                    output.drain()
+        return False
+
+    def _workers(self) -> list[int]:
+        """The sample's own processes: all but multiprocessing's helpers and those already dead."""
+        attached = {event[1] for event in self._events()}
+        found = []
+        for pid in processes.descendants(os.getpid()):
+            process = processes.look(pid)
+            if process is None or process.gone:
+                continue
+            if pid in attached or not _is_helper(processes.command(pid)):
+                found.append(pid)
+        return found
+
+    def _is_proven_deadlock(self) -> bool:
+        self.waits = waits.gather(self._workers(), {}, set())
+        return waits.is_deadlock(self.waits, stopped=True)
+
+    def _stalled(self, root: subprocess.Popen[bytes], watch: int, *, proven: bool) -> None:
+        """Ask every process where it is, then end the sample: interrupt, terminate, kill."""
+        workers = self._workers()
+        kernel = waits.gather(workers, {}, set())
+        dumps = {pid: dump for pid in workers if (dump := self._dump(pid))}
+        dead = {e[3]["child"] for e in self._events() if e[0] == "start"} - set(workers)
+        full = {(w["pid"], w["tid"]): w for w in waits.gather(workers, dumps, dead)}
+        for wait in kernel:
+            # What the kernel said before we disturbed the process, with the stacks of after.
+            told = full.get((wait["pid"], wait["tid"]), {})
+            for key in ("process", "thread", "line", "stack", "dead"):
+                wait[key] = told.get(key, wait[key])
+            if wait["kind"] == "semaphore":
+                wait["held_by"] = told.get("held_by", [])
+                wait["for"] = wait["held_by"] or wait["for"]
+        self.waits = kernel
+        deadlock = proven or waits.is_deadlock(kernel, stopped=False)
+        self.end = "deadlock" if deadlock else "hang"
+        for name, number, everyone in (
+            ("interrupt", signal.SIGINT, False),
+            ("terminate", signal.SIGTERM, True),
+        ):
+            self.ladder = name
+            for pid in self._workers() if everyone else [root.pid]:
+                processes.send(pid, number)
+            deadline = time.monotonic() + RUNG
+            while (rest := deadline - time.monotonic()) > 0:
+                if self._pump(watch, rest):
+                    return
+        self.ladder = "kill"
+        for pid in self._workers():
+            processes.send(pid, signal.SIGKILL)
+
+    def _dump(self, pid: int) -> dict[str, Any]:
+        """The stacks and locks of a process, from itself; empty if it cannot answer."""
+        if not processes.handles(pid, DUMP_SIGNAL):
+            return {}
+        target = self.folder / f"dump.{pid}"
+        target.unlink(missing_ok=True)
+        processes.send(pid, DUMP_SIGNAL)
+        deadline = time.monotonic() + 1.0
+        while not target.exists():
+            process = processes.look(pid)
+            if time.monotonic() > deadline or process is None or process.gone:
+                return {}
+            select.select([], [], [], 0.002)
+        return waits.read_dump(target)
+
+    # ---------------------------------------------------------------------------- what is left
+
+    def _processes_left(self, events: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
+        """Processes and zombies that outlived the script; ended here, and reaped."""
+        started = {e[3]["child"]: e for e in events if e[0] == "start"}
+        left = []
+        for pid in processes.reap():
+            # Of the script's own children; an orphan whose parent has ended is nobody's fault.
+            event = started.get(pid)
+            if event and event[3].get("by", event[1]) == self.root and self.end == "ended":
+                left.append(_process_left("zombie", pid, "", started))
+        if self.end == "too many processes":
+            processes.kill_all_below(os.getpid())
+        survivors = self._await(self._workers, GRACE)
+        for pid in survivors:
+            line = ""
+            dump = self._dump(pid)
+            for thread in dump.get("threads", []):
+                if thread["main"]:
+                    line = waits.users_line(thread["stack"])
+            left.append(
+                _process_left("process", pid, processes.command(pid), started)
+                | {"name": dump.get("name") or processes.command(pid) or f"pid {pid}", "at": line}
+            )
+        for pid in survivors:
+            processes.send(pid, signal.SIGKILL)
+        helpers = self._await(lambda: processes.descendants(os.getpid()), 2 * GRACE)
+        for pid in helpers:
+            if pid not in survivors:
+                left.append(_process_left("process", pid, processes.command(pid), started))
+        processes.kill_all_below(os.getpid())
+        # Those that were killed just now are not yet dead.
+        while processes.descendants(os.getpid()):
+            os.waitpid(-1, 0)
+        processes.reap()
+        return left
+
+    def _await(self, which: Any, seconds: float) -> list[int]:
+        """The processes of `which()` that are still there after at most `seconds`."""
+        deadline = time.monotonic() + seconds
+        while True:
+            processes.reap()
+            pids: list[int] = which()
+            rest = deadline - time.monotonic()
+            if not pids or rest <= 0:
+                return pids
+            watch = []
+            for pid in pids:
+                try:
+                    watch.append(os.pidfd_open(pid))
+                except ProcessLookupError:
+                    pass
+            try:
+                if watch:
+                    select.select(watch, [], [], rest)
+                for output in self.outputs:
+                    output.drain()
+            finally:
+                for fd in watch:
+                    os.close(fd)
+
+    def _files_left(self, events: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
+        """Shared memory, semaphores, sockets, files and folders; removed here."""
+        made = {e[3]["name"]: e for e in events if e[0] == "made"}
+        left = []
+        for name, event in made.items():
+            what = event[3]["what"]
+            if what in ("semaphore", "shared memory"):
+                path = Path("/dev/shm") / name
+            elif what == "socket":
+                path = Path(name)
+            else:
+                continue
+            if path.exists() and self.temporary not in path.parents:
+                left.append(
+                    {"kind": what, "name": name, "by": event[1], "line": event[3]["line"]}
+                )
+                path.unlink(missing_ok=True)
+        for path in sorted(self.temporary.iterdir()):
+            mode = path.lstat().st_mode
+            kind = (
+                "folder" if stat.S_ISDIR(mode) else "socket" if stat.S_ISSOCK(mode) else "file"
+            )
+            event = made.get(str(path))
+            left.append(
+                {
+                    "kind": kind,
+                    "name": path.name,
+                    "by": event[1] if event else None,
+                    "line": event[3]["line"] if event else "",
+                }
+            )
+        return left
+
+    # ---------------------------------------------------------------------------- what it told
+
+    def _events(self) -> list[tuple[Any, ...]]:
+        """The events of all its processes, in order of time; lines that are torn are left out."""
+        events = []
+        try:
+            text = (self.folder / "events").read_text(errors="backslashreplace")
+        except OSError:
+            return []
+        for line in text.splitlines():
+            try:
+                kind, pid, at, fields = json.loads(line)
+            except (ValueError, TypeError):
+                continue
+            events.append((kind, pid, at, fields))
+        return sorted(events, key=lambda event: event[2])
+
+    def _locks(self, events: list[tuple[Any, ...]]) -> dict[str, Any] | None:
+        if not self._observed():
+            return None
+        sites = {e[3]["number"]: e[3]["line"] for e in events if e[0] == "site"}
+        made = {e[3]["key"]: {**e[3], "pid": e[1]} for e in events if e[0] == "lock"}
+        records, cut = sections.read_traces(self.folder, sites)
+        return {**sections.summarize(records, made), "cut": cut}
+
+
+def _process_left(
+    kind: str, pid: int, name: str, started: dict[int, tuple[Any, ...]]
+) -> dict[str, Any]:
+    event = started.get(pid)
+    return {
+        "kind": kind,
+        "name": event[3].get("name", name) if event else name,
+        "pid": pid,
+        "by": event[3].get("by", event[1]) if event else None,
+        "line": event[3].get("line", "") if event else "",
+    }
+
+
+def _is_helper(command: str) -> bool:
+    """Whether it is multiprocessing's resource tracker or fork server."""
+    return "multiprocessing.resource_tracker" in command or "multiprocessing.forkserver" in command
+
+
+def _tasks_on_machine() -> int:
+    """How many threads there are on the whole machine: one cheap read, to notice a fork bomb."""
+    fields = processes.read("/proc/loadavg").split()
+    return int(fields[3].split("/")[1]) if len(fields) > 3 else 0

@@ -1,0 +1,156 @@
+"""Processes of a sample as /proc shows them: who descends from whom, in what state, doing what.
+
+A sample is watched while it runs and while others are measured, so as little as can be is read:
+`/proc/PID/task/*/children` where the kernel has it (CONFIG_PROC_CHILDREN), else the stat of each.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Process:
+    """One line of /proc/PID/stat, as far as the lab cares. `state` is one letter, Z for a zombie."""
+
+    pid: int
+    ppid: int
+    state: str
+    started: int
+
+    @property
+    def gone(self) -> bool:
+        """Dead, or dead but for being waited for."""
+        return self.state in "ZX"
+
+
+def read(path: str) -> str:
+    """A file's text; empty if it cannot be read (the process has gone)."""
+    try:
+        return Path(path).read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def look(pid: int) -> Process | None:
+    """The process, or None if there is none."""
+    text = read(f"/proc/{pid}/stat")
+    if not text:
+        return None
+    fields = text[text.rindex(")") + 2 :].split()
+    return Process(pid, int(fields[1]), fields[0], int(fields[19]))
+
+
+def command(pid: int) -> str:
+    """The command line, arguments joined by spaces; empty for a zombie."""
+    return read(f"/proc/{pid}/cmdline").replace("\0", " ").strip()
+
+
+def _kernel_lists_children() -> bool:
+    return Path(f"/proc/self/task/{os.getpid()}/children").exists()
+
+
+def parents() -> dict[int, list[int]]:
+    """The children of every process of the machine (of the container), by a look at each."""
+    found: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit() and (process := look(int(name))):
+            found.setdefault(process.ppid, []).append(process.pid)
+    return found
+
+
+def _listed_children(pid: int) -> list[int]:
+    """The children of all threads of a process, as the kernel lists them."""
+    found: list[int] = []
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return found
+    for task in tasks:
+        found += [int(child) for child in read(f"/proc/{pid}/task/{task}/children").split()]
+    return found
+
+
+def children(pid: int) -> list[int]:
+    """The children of a process."""
+    return _listed_children(pid) if _kernel_lists_children() else parents().get(pid, [])
+
+
+def descendants(pid: int) -> list[int]:
+    """Every process below `pid`, parents before their children."""
+    if _kernel_lists_children():
+        below = _listed_children
+    else:
+        every = parents()
+
+        def below(pid: int) -> list[int]:
+            return every.get(pid, [])
+
+    found: list[int] = []
+    queue = below(pid)
+    while queue:
+        child = queue.pop(0)
+        found.append(child)
+        queue = queue + below(child)
+    return found
+
+
+def progress(pids: list[int]) -> tuple[tuple[int, str], ...]:
+    """A value that stays the same as long as no thread of `pids` gets to run."""
+    seen = []
+    for pid in pids:
+        try:
+            tasks = os.listdir(f"/proc/{pid}/task")
+        except OSError:
+            continue
+        for task in tasks:
+            lines = read(f"/proc/{pid}/task/{task}/status").splitlines()
+            seen.append((int(task), " ".join(line for line in lines if "ctxt_switches" in line)))
+    return tuple(seen)
+
+
+def send(pid: int, number: int) -> None:
+    """Send a signal to a process that may have gone."""
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def kill_all_below(pid: int) -> None:
+    """Kill every descendant, faster than they can fork: stopped first, until no new one turns up."""
+    stopped: set[int] = set()
+    while True:
+        new = [child for child in descendants(pid) if child not in stopped]
+        if not new:
+            break
+        for child in new:
+            send(child, signal.SIGSTOP)
+            stopped.add(child)
+    for child in stopped:
+        send(child, signal.SIGKILL)
+    reap()
+
+
+def reap() -> list[int]:
+    """Wait for every child that has ended; their pids."""
+    ended = []
+    while True:
+        try:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return ended
+        if pid == 0:
+            return ended
+        ended.append(pid)
+
+
+def handles(pid: int, number: int) -> bool:
+    """Whether a process catches a signal, so that sending it does not end the process."""
+    for line in read(f"/proc/{pid}/status").splitlines():
+        if line.startswith("SigCgt:"):
+            return bool(int(line.split()[1], 16) >> (number - 1) & 1)
+    return False

@@ -1,0 +1,153 @@
+"""An agent that serves a lab in another container: many requests, on a socket of its own.
+
+A connection opens with one line. `control` is answered with what the agent is (its CPUs, its
+Python) and then kept: the agent ends when the last of these closes, so that nothing is left running
+once the lab has gone, however it went. Anything else is a request; it gets a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from lab.agent import processes
+from lab.agent.protocol import MAX_REQUEST
+
+FIRST_LAB = 60.0
+"""Seconds without any lab after which an agent that nobody ever asked ends."""
+
+
+class _Server:
+    def __init__(self, path: Path, cores: int) -> None:
+        self.path = path
+        self.cpus = sorted(os.sched_getaffinity(0))
+        self.cores = cores or len(self.cpus)
+        self.selector = selectors.DefaultSelector()
+        self.partial: dict[socket.socket, bytearray] = {}
+        self.labs: set[socket.socket] = set()
+        self.listener = _listen(path)
+        self.selector.register(self.listener, selectors.EVENT_READ)
+        # A signal interrupts select() by way of this pair, so that none is missed.
+        self.wake, wake = socket.socketpair()
+        for end in (self.wake, wake):
+            end.setblocking(False)
+        signal.set_wakeup_fd(wake.fileno())
+        self.keep = wake
+        self.selector.register(self.wake, selectors.EVENT_READ)
+        self.stopping = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def run(self) -> int:
+        """Serve until there is no lab; the exit code."""
+        served = False
+        try:
+            while not self.stopping and (self.labs or not served):
+                ready = self.selector.select(None if self.labs else FIRST_LAB)
+                if not ready:
+                    break
+                for key, _ in ready:
+                    self._act(key.fileobj)
+                served = served or bool(self.labs)
+        finally:
+            self.path.unlink(missing_ok=True)
+            processes.kill_all_below(os.getpid())
+        return 0
+
+    def _stop(self, *_: object) -> None:
+        self.stopping = True
+
+    def _act(self, ready: object) -> None:
+        if ready is self.listener:
+            connection, _ = self.listener.accept()
+            connection.setblocking(False)
+            self.partial[connection] = bytearray()
+            self.selector.register(connection, selectors.EVENT_READ)
+        elif ready is self.wake:
+            self.wake.recv(1 << 12)
+            processes.reap()
+        elif isinstance(ready, socket.socket):
+            self._read(ready)
+
+    def _read(self, connection: socket.socket) -> None:
+        try:
+            data = connection.recv(1 << 16)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if connection in self.labs or not data:
+            self._drop(connection)  # a lab says nothing more: it has gone
+            return
+        line = self.partial[connection]
+        line += data
+        if len(line) > MAX_REQUEST:
+            self._refuse(connection, f"longer than {MAX_REQUEST} bytes")
+        elif line.endswith(b"\n"):
+            self._take(connection, bytes(line))
+
+    def _take(self, connection: socket.socket, line: bytes) -> None:
+        if line == b"control\n":
+            del self.partial[connection]
+            self.labs.add(connection)
+            version = ".".join(map(str, sys.version_info[:3]))
+            about = {"cpus": self.cpus, "cores": self.cores, "python": version}
+            connection.sendall(json.dumps(about).encode() + b"\n")
+            return
+        pid = os.fork()
+        if pid == 0:
+            from lab.agent.__main__ import answer
+
+            signal.set_wakeup_fd(-1)
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+                signal.signal(number, signal.SIG_DFL)
+            # An end of a connection that stays open here would hide from the others that it closed.
+            for other in (self.listener, self.wake, self.keep, *self.labs, *self.partial):
+                if other is not connection:
+                    other.close()
+            connection.setblocking(True)
+            os._exit(answer(connection, line))
+        self._drop(connection)
+
+    def _refuse(self, connection: socket.socket, reason: str) -> None:
+        try:
+            connection.sendall(json.dumps({"refused": reason}).encode() + b"\n")
+        except OSError:
+            pass
+        self._drop(connection)
+
+    def _drop(self, connection: socket.socket) -> None:
+        self.selector.unregister(connection)
+        self.partial.pop(connection, None)
+        self.labs.discard(connection)
+        connection.close()
+
+
+def _listen(path: Path) -> socket.socket:
+    """A socket that nobody but our own user can reach."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.parent.chmod(0o700)
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX)
+    before = os.umask(0o177)
+    try:
+        # Under another name first: whoever sees the socket can connect to it.
+        fresh = path.with_suffix(".new")
+        fresh.unlink(missing_ok=True)
+        listener.bind(str(fresh))
+        listener.listen(64)
+        fresh.rename(path)
+    finally:
+        os.umask(before)
+    return listener
+
+
+def serve(path: str, cores: int) -> int:
+    """Serve on the socket `path`; returns the exit code once no lab is left."""
+    return _Server(Path(path), cores).run()

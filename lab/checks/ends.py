@@ -1,0 +1,175 @@
+"""How samples ended; judged in every cell, whatever checks its scenario asks for."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+from lab.checks.case import Case
+from lab.model import Finding, Grade, Sample, Verdict
+
+
+def judge(case: Case) -> list[Finding]:
+    """Deadlocks and hangs with who waits for whom; scripts that failed or were killed."""
+    findings = []
+    for end, describe in (("deadlock", _deadlock), ("hang", _hang), ("too many processes", _bomb)):
+        which = [sample for sample in case.samples if sample.end == end]
+        if which:
+            # An observed sample knows more: it may name the holder that died.
+            best = max(which, key=lambda sample: sample.locks is not None)
+            findings.append(describe(best, len(which), len(case.samples)))
+    failed = [
+        sample
+        for sample, grade in zip(case.samples, case.grades, strict=True)
+        if sample.end == "ended"
+        and sample.exit_code != 0
+        and grade not in (Grade.ACCEPTABLE, Grade.INTERESTING)
+    ]
+    if failed:
+        findings.append(_failed(failed, len(case.samples)))
+    return findings
+
+
+def exit_text(code: int) -> str:
+    """`exit=1` or `signal=SIGKILL`."""
+    if code >= 0:
+        return f"exit={code}"
+    try:
+        return f"signal={signal.Signals(-code).name}"
+    except ValueError:
+        return f"signal={-code}"
+
+
+def _deadlock(sample: Sample, count: int, of: int) -> Finding:
+    told = [_wait(sample, wait) for wait in _shown_waits(sample)]
+    lines = [f"{w['process']} waits for {w['waits_for']}" for w in told]
+    return Finding(
+        "ends",
+        Verdict.DEADLOCK,
+        f"no process can go on ({count} of {of} samples): " + "; ".join(lines[:4]),
+        {
+            "seed": sample.seed,
+            "samples": of,
+            "deadlocked": count,
+            "waits": told,
+            "stacks": _stacks(sample),
+            "ended_by": sample.ladder,
+        },
+    )
+
+
+def _hang(sample: Sample, count: int, of: int) -> Finding:
+    told = [_wait(sample, wait) for wait in _shown_waits(sample)]
+    where = told[0]["line"] if told else ""
+    at = f"; the first process was at {where}" if where else ""
+    return Finding(
+        "ends",
+        Verdict.HANG,
+        f"still at work after {sample.seconds:.1f} s ({count} of {of} samples){at}",
+        {
+            "seed": sample.seed,
+            "samples": of,
+            "hung": count,
+            "waits": told,
+            "stacks": _stacks(sample),
+            "ended_by": sample.ladder,
+            "left": sample.left,
+        },
+    )
+
+
+def _bomb(sample: Sample, count: int, of: int) -> Finding:
+    return Finding(
+        "ends",
+        Verdict.CRASHED,
+        f"more processes than any scenario needs: it forks without end ({count} of {of} samples)",
+        {"seed": sample.seed, "stderr": sample.stderr[-2000:]},
+    )
+
+
+def _failed(failed: list[Sample], of: int) -> Finding:
+    sample = failed[0]
+    errors = [error for error in sample.told("exception") if error["where"] == "main"]
+    evidence: dict[str, Any] = {
+        "seed": sample.seed,
+        "exit": exit_text(sample.exit_code),
+        "stderr": sample.stderr[-4000:],
+    }
+    if errors and sample.exit_code == 1:
+        error = errors[-1]
+        return Finding(
+            "ends",
+            Verdict.EXCEPTION,
+            f"the script raised {error['type']}{error['args']} at {error['line']} "
+            f"({len(failed)} of {of} samples)",
+            evidence | {key: error[key] for key in ("type", "args", "line")},
+        )
+    return Finding(
+        "ends",
+        Verdict.CRASHED,
+        f"the script ended with {exit_text(sample.exit_code)} ({len(failed)} of {of} samples)",
+        evidence,
+    )
+
+
+def _shown_waits(sample: Sample) -> list[dict[str, Any]]:
+    """Main threads, and those others that wait for another process; idle helpers left out."""
+    return [w for w in sample.waits if w["main"] or (w["kind"] != "thread" and w["held_by"])]
+
+
+def _wait(sample: Sample, wait: dict[str, Any]) -> dict[str, Any]:
+    shown = {
+        "process": sample.name(wait["pid"]),
+        "thread": wait["thread"],
+        "waits_for": _target(sample, wait),
+        "line": wait["line"],
+    }
+    if wait["held_by"]:
+        shown["held_by"] = ", ".join(sample.name(pid) for pid in wait["held_by"])
+    return shown
+
+
+def _target(sample: Sample, wait: dict[str, Any]) -> str:
+    match wait["kind"]:
+        case "semaphore":
+            return _semaphore(sample, wait)
+        case "process":
+            return "the end of " + ", ".join(sample.name(pid) for pid in wait["for"] or [])
+        case "pipe":
+            others = [sample.name(pid) for pid in wait["for"] if pid != wait["pid"]]
+            return f"a pipe of {', '.join(others) or 'its own'}"
+        case "socket":
+            return "a message on a socket"
+        case "thread":
+            return "another of its threads"
+        case "sleep":
+            return "a sleep to end"
+        case "running":
+            return "nothing: it runs"
+        case _:
+            return wait["on"] or "something outside the sample"
+
+
+def _semaphore(sample: Sample, wait: dict[str, Any]) -> str:
+    key = int(wait["on"].rpartition(":")[2])
+    locks = sample.locks["locks"] if sample.locks else []
+    lock = next((lock for lock in locks if lock["key"] == key), {})
+    made = f" made at {lock['line']}" if lock.get("line") else ""
+    what = {"semaphore": "a semaphore", "signal": "a signal"}.get(lock.get("sort", ""), "a lock")
+    if wait["held_by"]:
+        return f"{what}{made}, held by {', '.join(sample.name(p) for p in wait['held_by'])}"
+    for section in lock.get("unreleased", []):
+        at = f" at {section['line']}" if section["line"] else ""
+        return (
+            f"{what}{made}, taken{at} by {sample.name(section['pid'])}, "
+            "which ended without releasing it"
+        )
+    return f"{what}{made} that nobody alive holds"
+
+
+def _stacks(sample: Sample) -> dict[str, str]:
+    return {
+        f"{sample.name(wait['pid'])} {wait['thread']}".strip(): "\n".join(wait["stack"][:12])
+        for wait in sample.waits
+        if wait["stack"]
+    }

@@ -1,0 +1,39 @@
+"""The lab's end of the talk with an agent."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import Any
+
+from lab.agent.protocol import Request
+from lab.errors import HostError
+
+MOST = 256 << 20
+"""Bytes of an answer; more is no answer of an agent of ours."""
+
+
+def ask(channel: socket.socket, request: Request) -> dict[str, Any]:
+    """Send a request, wait for its result. Raises HostError if there is none to be had."""
+    try:
+        channel.sendall(request.to_line())
+        data = bytearray()
+        while piece := channel.recv(1 << 20):
+            data += piece
+            if len(data) > MOST:
+                raise HostError(f"the agent's answer is longer than {MOST >> 20} MiB")
+    except OSError as error:
+        raise HostError(f"the connection to the agent broke: {error}") from None
+    if not data:
+        raise HostError("the agent ended without an answer (was it killed?)")
+    try:
+        answer = json.loads(data)
+    except ValueError:
+        raise HostError(f"the agent's answer cannot be read: {bytes(data[:80])!r}") from None
+    if not isinstance(answer, dict):
+        raise HostError(f"the agent's answer is no object: {answer!r:.80}")
+    if "refused" in answer:
+        raise HostError(f"the agent refused the request: {answer['refused']}")
+    if "error" in answer:
+        raise HostError(f"the agent failed: {str(answer['error']).strip().splitlines()[-1]}")
+    return answer

@@ -1,0 +1,194 @@
+"""Axes and the cells they span."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from lab.errors import UsageError
+from lab.model import PROFILES, START_METHODS, Cell
+from lab.scenario import Scenario
+
+MOST_CORES = 4096
+
+_ORDER = ("spawn", "forkserver", "fork", "inline")
+"""Start methods by how long their cells take, the longest first."""
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A Python that samples can run with. `path` is empty where the host alone knows it."""
+
+    path: str
+    version: str  # full
+
+    @property
+    def minor(self) -> str:
+        """`3.13`."""
+        return ".".join(self.version.split(".")[:2])
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What is asked for. `start_methods` is None where each scenario's own apply."""
+
+    start_methods: tuple[str, ...] | None
+    cores: tuple[int, ...]
+    pythons: tuple[Interpreter, ...]
+    profiles: tuple[str, ...] = PROFILES
+
+
+def current() -> Interpreter:
+    """The Python that runs the lab."""
+    return Interpreter(sys.executable, ".".join(map(str, sys.version_info[:3])))
+
+
+def parse_start_methods(text: str) -> tuple[str, ...] | None:
+    """`fork,spawn`, `all`, or nothing. Raises UsageError."""
+    if not text:
+        return None
+    if text == "all":
+        return START_METHODS
+    return _choices("--start-method", text, START_METHODS, "all")
+
+
+def parse_profiles(text: str) -> tuple[str, ...]:
+    """Raises UsageError."""
+    return _choices("--profile", text, PROFILES) if text else PROFILES
+
+
+def parse_cores(text: str, auto: tuple[int, ...]) -> tuple[int, ...]:
+    """`1,2,4`, or `auto` for those that the host has. Raises UsageError."""
+    if text == "auto":
+        return auto
+    counts = []
+    for part in text.split(","):
+        if not part.strip().isdecimal() or not 1 <= int(part) <= MOST_CORES:
+            raise UsageError(
+                f"--cores {text}: {part.strip() or 'an empty part'} is no core count. "
+                f"Give counts from 1 to {MOST_CORES} such as 1,2,4, or auto "
+                f"({','.join(map(str, auto))} on this machine)."
+            )
+        counts.append(int(part))
+    return tuple(dict.fromkeys(counts))
+
+
+def parse_pythons(text: str) -> tuple[Interpreter, ...]:
+    """Versions (`3.12,3.13`) or paths of interpreters; nothing: the one that runs the lab.
+
+    Raises UsageError for one that cannot be found, does not run, or is too old.
+    """
+    if not text:
+        return (current(),)
+    return tuple(_interpreter(part.strip()) for part in text.split(","))
+
+
+def interpreters() -> tuple[Interpreter, ...]:
+    """Every CPython of this machine that can be found by its version, oldest first."""
+    found = {}
+    for minor in range(8, 20):
+        path = _find(f"3.{minor}")
+        if path:
+            try:
+                interpreter = _interpreter(path)
+            except UsageError:
+                continue
+            found[interpreter.version] = interpreter
+    return tuple(found.values())
+
+
+def cells(scenarios: list[Scenario], axes: Axes) -> list[tuple[Scenario, Cell, Interpreter]]:
+    """All cells, in the order in which they pack best: the widest first, then the longest."""
+    found = []
+    for scenario in scenarios:
+        for method in axes.start_methods or scenario.start_methods:
+            for cores in axes.cores:
+                for python in axes.pythons:
+                    for profile in axes.profiles:
+                        cell = Cell(scenario.name, method, cores, python.minor, profile)
+                        found.append((scenario, cell, python))
+    ids = [cell.id for _, cell, _ in found]
+    twice = {cell_id for cell_id in ids if ids.count(cell_id) > 1} if len(set(ids)) < len(ids) else ()
+    if twice:
+        raise UsageError(
+            f"two scenarios have the same name: {sorted(twice)[0]} stands for both. Rename one."
+        )
+    found.sort(key=lambda item: (-item[1].cores, _ORDER.index(item[1].start_method)))
+    return found
+
+
+def unsupported(scenario: Scenario, cell: Cell, python: Interpreter, available: int) -> str:
+    """Why a cell cannot run here; empty if it can."""
+    if cell.cores > available:
+        plural = "s" if available != 1 else ""
+        return f"{cell.cores} cores asked for, {available} CPU{plural} usable here"
+    if scenario.requires_python:
+        try:
+            allowed = SpecifierSet(scenario.requires_python)
+        except InvalidSpecifier:
+            return f"requires-python {scenario.requires_python!r} is no version specifier"
+        if not allowed.contains(python.version, prereleases=True):
+            return f"the script asks for Python {scenario.requires_python}, not {python.version}"
+    return ""
+
+
+def _choices(option: str, text: str, allowed: tuple[str, ...], *more: str) -> tuple[str, ...]:
+    values = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    for value in values:
+        if value not in allowed:
+            raise UsageError(
+                f"{option} {text}: unknown {value!r}. Allowed are {', '.join((*allowed, *more))}."
+            )
+    return values
+
+
+def _interpreter(text: str) -> Interpreter:
+    path = text if os.sep in text else _find(text)
+    if not path:
+        raise UsageError(
+            f"--python {text}: no such interpreter. Give a version that is installed "
+            f"(`lab list pythons`), or the path of one."
+        )
+    code = "import sys; print('.'.join(map(str, sys.version_info[:3])), sys.implementation.name)"
+    try:
+        told = subprocess.run(
+            [path, "-I", "-c", code], capture_output=True, text=True, timeout=30, check=True
+        ).stdout.split()
+    except (OSError, subprocess.SubprocessError) as error:
+        why = getattr(error, "strerror", None) or "it does not run as a Python"
+        raise UsageError(f"--python {text}: {why}. `lab list pythons` shows those found.") from None
+    if len(told) != 2 or not re.fullmatch(r"3\.\d+\.\d+", told[0]):
+        raise UsageError(f"--python {text}: not a Python 3 ({' '.join(told) or 'no answer'}).")
+    interpreter = Interpreter(path, told[0])
+    if int(interpreter.minor.split(".")[1]) < 8:
+        raise UsageError(f"--python {text}: Python {told[0]} is too old; samples need 3.8 or later.")
+    return interpreter
+
+
+def _find(version: str) -> str:
+    """The interpreter of a version such as 3.12, from PATH and from pyenv; empty if none is."""
+    if version == current().minor:
+        return sys.executable
+    on_path = shutil.which(f"python{version}")
+    if on_path and _runs(on_path):
+        return on_path
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    for folder in sorted((root / "versions").glob(f"{version}.*"), reverse=True):
+        if (folder / "bin" / "python").exists():
+            return str(folder / "bin" / "python")
+    return ""
+
+
+def _runs(path: str) -> bool:
+    """Whether it starts: pyenv's shims exist for versions that are not selected."""
+    try:
+        return subprocess.run([path, "-I", "-c", ""], capture_output=True, timeout=30).returncode == 0
+    except (OSError, subprocess.SubprocessError):
+        return False
