@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from dataclasses import dataclass
 from functools import cached_property
@@ -107,7 +106,7 @@ class Bench:
         request = Request(
             script=str(which.path),
             args=which.args if self.args is None else self.args,
-            cwd=os.getcwd(),
+            cwd=str(Path.cwd()),
             python=planned.interpreter.path,
             start_method=cell.start_method,
             cpus=(),

@@ -18,7 +18,7 @@ from pathlib import Path
 from lab.errors import LabError
 
 _POLL = 0.004
-"""Seconds between two tries of the one who is first in line; flock cannot wait for any of several."""
+"""Seconds between two tries of who is first in line: flock cannot wait for any of several."""
 
 
 def usable() -> tuple[int, ...]:
@@ -131,5 +131,4 @@ def _open(path: Path) -> int:
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        fd = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        return fd
+        return os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)

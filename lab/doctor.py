@@ -105,7 +105,10 @@ def _limits() -> Answer:
 
 def _waits() -> Answer:
     if not Path("/proc/self/syscall").exists():
-        return "warn", "the kernel does not tell system calls: deadlocks are found at --timeout only"
+        return (
+            "warn",
+            "the kernel does not tell system calls: deadlocks are found at --timeout only",
+        )
     return "ok", "/proc tells who waits for what, so deadlocks are proven"
 
 

@@ -15,7 +15,7 @@ class ExitCode(IntEnum):
 
 
 class LabError(Exception):
-    """The lab could not do its own work. The message names the value, what is allowed, the next step."""
+    """The lab could not do its work. The message: the value, what is allowed, the next step."""
 
     exit_code = ExitCode.LAB_ERROR
 

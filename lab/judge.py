@@ -181,9 +181,7 @@ def _grade(scenario: Scenario, outcome: str, sample: Sample) -> tuple[Grade, str
     return grade, why
 
 
-def _table(
-    scenario: Scenario, case: Case, graded: list[tuple[Grade, str]]
-) -> list[Finding]:
+def _table(scenario: Scenario, case: Case, graded: list[tuple[Grade, str]]) -> list[Finding]:
     """What the outcome table itself has to say: forbidden, ungraded and missing outcomes."""
     findings = []
     for grade, verdict in (
@@ -255,4 +253,3 @@ def _notes(cell: Cell, samples: tuple[Sample, ...]) -> tuple[str, ...]:
     if cut > 2 << 20:
         notes.append(f"{cut >> 20} MiB were printed; the first and the last MiB were kept")
     return tuple(notes)
-

@@ -53,9 +53,7 @@ def _cells(targets: list[str]) -> list[Row]:
 def _pythons(_: list[str]) -> list[Row]:
     from lab import matrix
 
-    return [
-        {"version": python.version, "path": python.path} for python in matrix.interpreters()
-    ]
+    return [{"version": python.version, "path": python.path} for python in matrix.interpreters()]
 
 
 def _profiles(_: list[str]) -> list[Row]:

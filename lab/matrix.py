@@ -115,7 +115,9 @@ def cells(scenarios: list[Scenario], axes: Axes) -> list[tuple[Scenario, Cell, I
                         cell = Cell(scenario.name, method, cores, python.minor, profile)
                         found.append((scenario, cell, python))
     ids = [cell.id for _, cell, _ in found]
-    twice = {cell_id for cell_id in ids if ids.count(cell_id) > 1} if len(set(ids)) < len(ids) else ()
+    twice = (
+        {cell_id for cell_id in ids if ids.count(cell_id) > 1} if len(set(ids)) < len(ids) else ()
+    )
     if twice:
         raise UsageError(
             f"two scenarios have the same name: {sorted(twice)[0]} stands for both. Rename one."
@@ -168,7 +170,9 @@ def _interpreter(text: str) -> Interpreter:
         raise UsageError(f"--python {text}: not a Python 3 ({' '.join(told) or 'no answer'}).")
     interpreter = Interpreter(path, told[0])
     if int(interpreter.minor.split(".")[1]) < 8:
-        raise UsageError(f"--python {text}: Python {told[0]} is too old; samples need 3.8 or later.")
+        raise UsageError(
+            f"--python {text}: Python {told[0]} is too old; samples need 3.8 or later."
+        )
     return interpreter
 
 
@@ -189,6 +193,8 @@ def _find(version: str) -> str:
 def _runs(path: str) -> bool:
     """Whether it starts: pyenv's shims exist for versions that are not selected."""
     try:
-        return subprocess.run([path, "-I", "-c", ""], capture_output=True, timeout=30).returncode == 0
+        return (
+            subprocess.run([path, "-I", "-c", ""], capture_output=True, timeout=30).returncode == 0
+        )
     except (OSError, subprocess.SubprocessError):
         return False

@@ -56,7 +56,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Cell:
-    """One scenario at one point of the axes. `python` is `major.minor` of the interpreter to run."""
+    """One scenario at one point of the axes. `python` is the `major.minor` to run it with."""
 
     scenario: str
     start_method: str
@@ -108,7 +108,9 @@ class Sample:
 
     def told(self, kind: str) -> list[dict[str, Any]]:
         """The fields of all events of a kind, with `pid` and `at` (monotonic ns), oldest first."""
-        return [{"pid": pid, "at": at, **more} for name, pid, at, more in self.events if name == kind]
+        return [
+            {"pid": pid, "at": at, **more} for name, pid, at, more in self.events if name == kind
+        ]
 
     def name(self, pid: int | None) -> str:
         """`Process-1 (pid 12)`, as far as the name is known."""

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _pytest.terminal import TerminalReporter
 
 from lab.bench import BUDGETS, Bench, Options, Planned
 from lab.errors import ExitCode, LabError, UsageError
@@ -197,7 +196,7 @@ class CellItem(pytest.Item):
         if not result.ok:
             raise NotAsExpected(result.reason or f"{result.verdict}, expected {result.expected}")
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:  # type: ignore[override]
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
         """One line; the report has the rest."""
         if isinstance(excinfo.value, NotAsExpected):
             return str(excinfo.value)
@@ -220,33 +219,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 # ------------------------------------------------------------------------------ the report
 
 
-class LabReporter(TerminalReporter):
+class LabReporter:
     """Takes the place of pytest's own terminal report: cells instead of tests."""
 
+    hasmarkup = False
+    verbosity = 0
+
     def __init__(self, config: pytest.Config, session: RunSession) -> None:
-        super().__init__(config, sys.stdout)
+        self.config = config
         self.run = session
         self.is_over = False
 
-    # What pytest and xdist would print.
+    def write(self, *_: Any, **__: Any) -> None:
+        """What pytest or another plugin would have its terminal report print: nothing."""
 
-    def write(self, content: str, *, flush: bool = False, **markup: bool) -> None:
-        """Nothing of pytest's own."""
+    write_raw = write_line = write_sep = rewrite = ensure_newline = section = line = write
 
-    write_raw = write_line = rewrite = write_sep = write  # type: ignore[assignment]
-
-    def ensure_newline(self) -> None:
-        """Nothing."""
-
-    def pytest_collection(self) -> None:
-        """Nothing."""
-
-    def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Nothing yet: the number of cells is not known."""
-        self._session = session
-
-    def pytest_runtest_logfinish(self, nodeid: str) -> None:  # type: ignore[override]
-        """Nothing."""
+    def isatty(self) -> bool:
+        """As told to those who would draw."""
+        return False
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """The cells that will run, where no worker collects them."""
@@ -292,12 +283,13 @@ class LabReporter(TerminalReporter):
         """Interrupted: the report says so."""
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_sessionfinish(  # type: ignore[override]
-        self, session: pytest.Session, exitstatus: int
-    ) -> Iterator[None]:
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Iterator[None]:
         """Once the workers have ended: the report, and the lab's own exit code."""
         yield
-        if self.is_over or exitstatus in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR):
+        if self.is_over or exitstatus in (
+            pytest.ExitCode.USAGE_ERROR,
+            pytest.ExitCode.INTERNAL_ERROR,
+        ):
             return
         self.is_over = True
         interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
@@ -305,20 +297,14 @@ class LabReporter(TerminalReporter):
             self.run.progress.stop()
             keyword = self.config.getoption("keyword")
             chosen = f"-k {keyword!r} selects none of" if keyword else "nothing was selected of"
-            print(
-                f"lab: {chosen} the {len(self.run.bench.cells)} cells. `lab list cells` shows them.",
-                file=sys.stderr,
-            )
+            count = len(self.run.bench.cells)
+            print(f"lab: {chosen} the {count} cells. `lab list cells` shows them.", file=sys.stderr)
             session.exitstatus = ExitCode.NOTHING_RAN
             return
         try:
             session.exitstatus = self.run.finish(interrupted)
         except LabError as error:
             self._give_up(error)
-
-    def pytest_terminal_summary(self) -> Iterator[None]:  # type: ignore[override]
-        """Nothing."""
-        yield
 
     def _give_up(self, error: LabError) -> None:
         self.is_over = True

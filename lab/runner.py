@@ -60,7 +60,7 @@ def run(words: list[str]) -> int:
 
 
 def _interrupt(*_: object) -> None:
-    """`docker stop` and CI systems end a run with SIGTERM: results so far are kept, as for Ctrl-C."""
+    """A run ended by SIGTERM (docker stop, a CI system) keeps its results, as for Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     raise KeyboardInterrupt
 

@@ -84,7 +84,7 @@ class Scenario:
 
 
 def load(path: Path) -> Scenario:
-    """Read a scenario. Raises UsageError if there is no such script, MetadataError for its block."""
+    """Read a script. Raises UsageError if it cannot be read, MetadataError for its block."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -211,9 +211,7 @@ class _Block:
             outcome=self.regex("outcome", self.string(lab, "outcome")),
             expect=self.expect(lab.get("expect", "clean")),
             expect_across=across,
-            start_methods=self.choices(
-                lab, "start-methods", START_METHODS, DEFAULT_START_METHODS
-            ),
+            start_methods=self.choices(lab, "start-methods", START_METHODS, DEFAULT_START_METHODS),
             args=self.strings(lab, "args"),
             timeout=float(timeout) if timeout is not None else None,
             rows=self.rows(lab.get("outcomes", [])),

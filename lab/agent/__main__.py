@@ -1,7 +1,7 @@
 """`python -m lab.agent`: answers on a socket, apart from anything that a script prints.
 
-    python -m lab.agent cell      one request and its result, on the socket that is its stdin
-    python -m lab.agent serve --socket PATH    many, for as long as a lab stays connected
+python -m lab.agent cell      one request and its result, on the socket that is its stdin
+python -m lab.agent serve --socket PATH    many, for as long as a lab stays connected
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,18 @@ MOST_EVENTS = 2000
 _PR_SET_CHILD_SUBREAPER = 36
 _libc = ctypes.CDLL(None, use_errno=True)
 
-_TOLD = {"exception", "failed", "got", "raised", "signal", "looked", "start", "exit", "reaped", "trouble"}
+_TOLD = {
+    "exception",
+    "failed",
+    "got",
+    "raised",
+    "signal",
+    "looked",
+    "start",
+    "exit",
+    "reaped",
+    "trouble",
+}
 """Events that the checks read."""
 
 
@@ -361,10 +373,8 @@ class Keeper:
                 return pids
             watch = []
             for pid in pids:
-                try:
+                with suppress(ProcessLookupError):
                     watch.append(os.pidfd_open(pid))
-                except ProcessLookupError:
-                    pass
             try:
                 if watch:
                     select.select(watch, [], [], rest)
@@ -387,22 +397,18 @@ class Keeper:
             else:
                 continue
             if path.exists() and self.temporary not in path.parents:
-                left.append(
-                    {"kind": what, "name": name, "by": event[1], "line": event[3]["line"]}
-                )
+                left.append({"kind": what, "name": name, "by": event[1], "line": event[3]["line"]})
                 path.unlink(missing_ok=True)
         for path in sorted(self.temporary.iterdir()):
             mode = path.lstat().st_mode
-            kind = (
-                "folder" if stat.S_ISDIR(mode) else "socket" if stat.S_ISSOCK(mode) else "file"
-            )
-            event = made.get(str(path))
+            kind = "folder" if stat.S_ISDIR(mode) else "socket" if stat.S_ISSOCK(mode) else "file"
+            maker = made.get(str(path))
             left.append(
                 {
                     "kind": kind,
                     "name": path.name,
-                    "by": event[1] if event else None,
-                    "line": event[3]["line"] if event else "",
+                    "by": maker[1] if maker else None,
+                    "line": maker[3]["line"] if maker else "",
                 }
             )
         return left

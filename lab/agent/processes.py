@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Process:
-    """One line of /proc/PID/stat, as far as the lab cares. `state` is one letter, Z for a zombie."""
+    """One line of /proc/PID/stat, as far as needed. `state` is one letter, Z for a zombie."""
 
     pid: int
     ppid: int
@@ -114,14 +115,12 @@ def progress(pids: list[int]) -> tuple[tuple[int, str], ...]:
 
 def send(pid: int, number: int) -> None:
     """Send a signal to a process that may have gone."""
-    try:
+    with suppress(ProcessLookupError, PermissionError):
         os.kill(pid, number)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 def kill_all_below(pid: int) -> None:
-    """Kill every descendant, faster than they can fork: stopped first, until no new one turns up."""
+    """Kill every descendant, faster than it can fork: all are stopped until no new one turns up."""
     stopped: set[int] = set()
     while True:
         new = [child for child in descendants(pid) if child not in stopped]
@@ -137,7 +136,7 @@ def kill_all_below(pid: int) -> None:
 
 def reap() -> list[int]:
     """Wait for every child that has ended; their pids."""
-    ended = []
+    ended: list[int] = []
     while True:
         try:
             pid, _ = os.waitpid(-1, os.WNOHANG)

@@ -13,6 +13,7 @@ import selectors
 import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from lab.agent import processes
@@ -116,10 +117,8 @@ class _Server:
         self._drop(connection)
 
     def _refuse(self, connection: socket.socket, reason: str) -> None:
-        try:
+        with suppress(OSError):
             connection.sendall(json.dumps({"refused": reason}).encode() + b"\n")
-        except OSError:
-            pass
         self._drop(connection)
 
     def _drop(self, connection: socket.socket) -> None:

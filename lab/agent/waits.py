@@ -93,9 +93,7 @@ def is_deadlock(waits: list[dict[str, Any]], stopped: bool) -> bool:
     return any(wait["kind"] != "thread" for wait in judged)
 
 
-def _system_call(
-    pid: int, tid: int, maps: str, ends: dict[str, set[int]]
-) -> dict[str, Any]:
+def _system_call(pid: int, tid: int, maps: str, ends: dict[str, set[int]]) -> dict[str, Any]:
     wait: dict[str, Any] = {"kind": "other", "on": "", "for": None, "timed": False}
     text = processes.read(f"/proc/{pid}/task/{tid}/syscall").split()
     if not text or text[0] == "running":

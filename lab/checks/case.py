@@ -31,7 +31,9 @@ class Case:
 
     def together(self) -> int:
         """The greatest number of processes at work at the same time in an observed sample."""
-        return max((sample.locks["together"] for sample in self.observed if sample.locks), default=0)
+        return max(
+            (sample.locks["together"] for sample in self.observed if sample.locks), default=0
+        )
 
 
 def inconclusive(check: str, message: str, **evidence: Any) -> Finding:

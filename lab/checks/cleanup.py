@@ -15,7 +15,9 @@ def judge(case: Case) -> list[Finding]:
     Not where the lab itself had to terminate or kill the script, which then could not tidy up.
     """
     leaky = [
-        sample for sample in case.samples if sample.left and sample.ladder not in ("terminate", "kill")
+        sample
+        for sample in case.samples
+        if sample.left and sample.ladder not in ("terminate", "kill")
     ]
     if not leaky:
         return []

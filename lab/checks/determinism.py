@@ -22,7 +22,9 @@ def judge(case: Case) -> list[Finding]:
     counts = case.counts()
     if len(counts) > 1:
         sides = {
-            kind: dict(Counter(o for o, s in zip(case.outcomes, case.samples, strict=True) if which(s)))
+            kind: dict(
+                Counter(o for o, s in zip(case.outcomes, case.samples, strict=True) if which(s))
+            )
             for kind, which in (
                 ("plain samples", lambda sample: not sample.observed),
                 ("samples with pauses", lambda sample: sample.observed),
@@ -42,10 +44,8 @@ def judge(case: Case) -> list[Finding]:
 
 
 def across(cells: Iterable[CellResult]) -> list[Finding]:
-    """A finding if cells, each of one outcome, disagree; it names the axis that tells them apart."""
-    cells = [
-        cell for cell in cells if cell.status == Status.RAN and len(cell.outcomes) == 1
-    ]
+    """A finding if cells, each of one outcome, disagree; it names the axis that divides them."""
+    cells = [cell for cell in cells if cell.status == Status.RAN and len(cell.outcomes) == 1]
     outcomes = {cell.outcomes[0].id for cell in cells}
     if len(outcomes) < 2:
         return []

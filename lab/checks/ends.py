@@ -153,7 +153,7 @@ def _target(sample: Sample, wait: dict[str, Any]) -> str:
 def _semaphore(sample: Sample, wait: dict[str, Any]) -> str:
     key = int(wait["on"].rpartition(":")[2])
     locks = sample.locks["locks"] if sample.locks else []
-    lock = next((lock for lock in locks if lock["key"] == key), {})
+    lock: dict[str, Any] = next((lock for lock in locks if lock["key"] == key), {})
     made = f" made at {lock['line']}" if lock.get("line") else ""
     what = {"semaphore": "a semaphore", "signal": "a signal"}.get(lock.get("sort", ""), "a lock")
     if wait["held_by"]:

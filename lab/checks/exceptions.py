@@ -26,7 +26,9 @@ def _swallowed_by_process(sample: Sample) -> list[Finding]:
         return []
     looked = {look["of"] for look in sample.told("looked")}
     signalled = {sent["to"] for sent in sample.told("signal")}
-    errors = {error["pid"]: error for error in sample.told("exception") if error["where"] == "child"}
+    errors = {
+        error["pid"]: error for error in sample.told("exception") if error["where"] == "child"
+    }
     codes = {reaped["child"]: reaped["code"] for reaped in sample.told("reaped")}
     codes |= {ended["pid"]: ended["code"] for ended in sample.told("exit") if ended["code"]}
     findings = []

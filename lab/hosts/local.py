@@ -51,7 +51,7 @@ class Local:
         try:
             agent = subprocess.Popen(
                 command,
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 pass_fds=held,
                 start_new_session=True,  # a Ctrl-C is the lab's alone to act on
                 env=environment,

@@ -114,7 +114,7 @@ class Popen:
 
 
 def context(module):
-    """A context of `multiprocessing.context` whose processes are threads; to scripts it is fork's."""
+    """A context whose processes are threads; to scripts it is the one of fork."""
     if getattr(sys, "_is_gil_enabled", lambda: True)() is False:
         raise RuntimeError("`inline` needs the global interpreter lock")
     sys.setswitchinterval(1e6)
@@ -133,7 +133,9 @@ def context(module):
     class InlineProcess(module.ForkProcess):
         @staticmethod
         def _Popen(process_obj):
-            mplab_inside.log("start", child=os.getpid(), method="inline", name=process_obj.name, daemon=False)
+            mplab_inside.log(
+                "start", child=os.getpid(), method="inline", name=process_obj.name, daemon=False
+            )
             return Popen(process_obj)
 
     class InlineContext(module.ForkContext):

@@ -282,13 +282,13 @@ class _Carrier:
     def __reduce__(self):
         source = (
             "import sys\n"
-            "sys.path.insert(0, {0!r})\n"
+            f"sys.path.insert(0, {HERE!r})\n"
             "try:\n"
             "    import mplab_inside\n"
-            "    mplab_inside.attach(*{1})\n"
+            f"    mplab_inside.attach(*{self.text})\n"
             "finally:\n"
-            "    sys.path.remove({0!r})\n"
-        ).format(HERE, self.text)
+            f"    sys.path.remove({HERE!r})\n"
+        )
         return exec, (source, {})
 
 

@@ -16,7 +16,7 @@ import os
 import sys
 import threading
 import time
-from _thread import get_ident, get_native_id
+from _thread import get_native_id
 
 import mplab_inside
 from mplab_records import (
@@ -63,7 +63,7 @@ class Pauses:
         return (self.word >> 33) % n
 
     def step(self):
-        """Called where a pause may be; sleeps 1 to 40 ms at some of the first ones. False: spent."""
+        """Called where a pause may be; sleeps 1 to 40 ms at some. False: the budget is spent."""
         if self.wait > 0:
             self.wait -= 1
             return True
@@ -283,10 +283,20 @@ def _pause_by_monitoring():
 
 
 _budget = [EVENTS]
+_traced = [10 * EVENTS]  # calls and instructions of any kind, each of which costs
+
+
+def _is_spent():
+    _traced[0] -= 1
+    if _traced[0] > 0 and _budget[0] > 0:
+        return False
+    sys.settrace(None)
+    threading.settrace(None)
+    return True
 
 
 def _tracer(frame, event, arg):
-    if not _is_users(frame.f_code):
+    if _is_spent() or not _is_users(frame.f_code):
         return None
     interesting = _interesting_offsets(frame.f_code)
     frame.f_trace_opcodes = True
@@ -294,12 +304,10 @@ def _tracer(frame, event, arg):
 
     def step(frame, event, arg):
         if event == "opcode" and frame.f_lasti in interesting:
-            _budget[0] -= 1
-            if not _code_pauses.step() or _budget[0] <= 0:
-                sys.settrace(None)
-                threading.settrace(None)
-                frame.f_trace_opcodes = False
-                return None
+            _budget[0] = _budget[0] - 1 if _code_pauses.step() else 0
+        if _is_spent():
+            frame.f_trace_opcodes = False
+            return None
         return step
 
     return step
