@@ -105,6 +105,7 @@ def pytest_configure(config: pytest.Config) -> None:
             Path(out) if out else None,
             config.getoption("strict"),
             sys.stdout,
+            config.getoption("color"),
         )
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
