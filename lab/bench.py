@@ -131,7 +131,7 @@ class Bench:
         while True:
             try:
                 answer, pinned = self.host.run(cell.cores, request)
-                samples += [Sample(**sample) for sample in answer["samples"]]
+                samples += [Sample(**sample, pinned=pinned) for sample in answer["samples"]]
                 seconds += float(answer["seconds"])
             except HostError as error:
                 return self._not_run(planned, Status.ERROR, str(error))
@@ -144,7 +144,6 @@ class Bench:
                 samples,
                 path=shown(which.path),
                 host=self.host.name,
-                pinned=pinned,
                 seconds=seconds,
                 repro=self.repro(planned),
             )
