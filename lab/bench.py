@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -62,7 +63,7 @@ class Bench:
             raise UsageError(
                 f"--samples {options.samples}: give a number from 1 to {MOST_SAMPLES}."
             )
-        if options.timeout is not None and not options.timeout > 0:
+        if options.timeout is not None and not 0 < options.timeout < math.inf:
             raise UsageError(f"--timeout {options.timeout}: give a number of seconds above 0.")
         if not 0 <= options.seed < 2**32:
             raise UsageError(f"--seed {options.seed}: give a number from 0 to {2**32 - 1}.")

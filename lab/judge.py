@@ -245,7 +245,7 @@ def _notes(cell: Cell, samples: tuple[Sample, ...]) -> tuple[str, ...]:
             f"instead of {cell.start_method}"
         )
     if any(sample.locks and sample.locks["cut"] for sample in samples):
-        notes.append("more lock events than fit the record: the first of each process were judged")
+        notes.append("more lock events than fit the record: those until it was full were judged")
     if any(trouble for sample in samples for trouble in sample.told("trouble")):
         notes.append("part of the lab's own observation failed inside the sample")
     cut = max((sample.stdout_bytes for sample in samples), default=0)
