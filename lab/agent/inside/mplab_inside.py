@@ -172,6 +172,13 @@ def after_import(name, hook):
 _LIBRARY = os.path.dirname(os.__file__)
 
 
+def _is_outside(name):
+    """Whether a file is neither the library's nor the lab's (which may be among the installed)."""
+    if name.startswith((HERE, "<frozen")):
+        return False
+    return not name.startswith(_LIBRARY) or "site-packages" in name
+
+
 def where(depth=1):
     """`file:line` of the nearest caller in the user's code: outside the library and the lab."""
     frame = sys._getframe(depth)
@@ -180,10 +187,7 @@ def where(depth=1):
         name = code.co_filename
         if code.co_name == "_bootstrap" and "multiprocessing" in name:
             break  # above it, in a forked child, are the parent's frames
-        if not (
-            name.startswith((HERE, "<frozen"))
-            or (name.startswith(_LIBRARY) and "site-packages" not in name)
-        ):
+        if _is_outside(name):
             return "%s:%d" % (name, frame.f_lineno)
         frame = frame.f_back
     return ""
@@ -372,7 +376,7 @@ def describe(error):
     trace = getattr(error, "__traceback__", None)
     while trace is not None:
         name = trace.tb_frame.f_code.co_filename
-        if not name.startswith((HERE, _LIBRARY)) or "site-packages" in name:
+        if _is_outside(name):
             line = "%s:%d" % (name, trace.tb_lineno)
         trace = trace.tb_next
     try:
