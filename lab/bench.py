@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,11 +12,14 @@ from lab.agent.protocol import Request
 from lab.errors import HostError, UsageError
 from lab.hosts import NAMES, Host
 from lab.matrix import Axes, Interpreter
-from lab.model import Cell, CellResult, Sample, Status
+from lab.model import Cell, CellResult, Sample, Status, Verdict
 from lab.scenario import Scenario
 
 BUDGETS = {"quick": (0.4, 2), "default": (3.0, 4), "thorough": (20.0, 12)}
 """Seconds after which a cell starts no further sample, and the fewest samples all the same."""
+
+PATIENCE = 12
+"""How many times the fewest samples a cell gets before it has to have shown what it should."""
 
 MOST_SAMPLES = 10_000
 
@@ -79,6 +82,11 @@ class Bench:
             for which, cell, python in matrix.cells(self.scenarios, self.axes)
         }
 
+    @property
+    def patience(self) -> int:
+        """Samples after which a cell is given up that has not shown what it should."""
+        return PATIENCE * self.fewest
+
     @cached_property
     def host(self) -> Host:
         """The host, connected when first needed."""
@@ -118,24 +126,34 @@ class Bench:
             at_once=min(cell.cores + 1, self.most),
             observe_most=observe_most,
         )
-        try:
-            answer, pinned = self.host.run(cell.cores, request)
-            samples = [Sample(**sample) for sample in answer["samples"]]
-            seconds = float(answer["seconds"])
-        except HostError as error:
-            return self._not_run(planned, Status.ERROR, str(error))
-        except (KeyError, TypeError, ValueError) as error:
-            return self._not_run(planned, Status.ERROR, f"the agent's answer is no result: {error}")
-        return judge.judge(
-            which,
-            cell,
-            samples,
-            path=shown(which.path),
-            host=self.host.name,
-            pinned=pinned,
-            seconds=seconds,
-            repro=self.repro(planned),
-        )
+        samples: list[Sample] = []
+        seconds = 0.0
+        while True:
+            try:
+                answer, pinned = self.host.run(cell.cores, request)
+                samples += [Sample(**sample, pinned=pinned) for sample in answer["samples"]]
+                seconds += float(answer["seconds"])
+            except HostError as error:
+                return self._not_run(planned, Status.ERROR, str(error))
+            except (KeyError, TypeError, ValueError) as error:
+                reason = f"the agent's answer is no result: {error}"
+                return self._not_run(planned, Status.ERROR, reason)
+            result = judge.judge(
+                which,
+                cell,
+                samples,
+                path=shown(which.path),
+                host=self.host.name,
+                seconds=seconds,
+                repro=self.repro(planned),
+            )
+            # More samples where what was expected has not shown yet, or nothing could be seen.
+            # Never after something unexpected has: that stays.
+            missing = not result.ok and result.verdict in (Verdict.CLEAN, Verdict.INCONCLUSIVE)
+            fixed = self.options.samples is not None
+            if fixed or result.status != Status.RAN or not missing or len(samples) >= self.patience:
+                return result
+            request = replace(request, seed=self.options.seed + len(samples))
 
     def failed(self, cell_id: str, reason: str) -> CellResult:
         """The result of a cell that the lab itself lost."""

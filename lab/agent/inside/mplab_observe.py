@@ -33,6 +33,9 @@ from mplab_records import (
 PAUSES = 8
 """How many pauses one process makes between bytecodes, and as many after taking locks."""
 
+LENGTHS = (0.02, 0.004, 0.001, 0.001)
+"""Seconds that a pause may last: some as long as a process takes to start, most a time slice."""
+
 EVENTS = 20000
 """How many instructions of interest one process is asked about before it is left alone."""
 
@@ -63,7 +66,7 @@ class Pauses:
         return (self.word >> 33) % n
 
     def step(self):
-        """Called where a pause may be; sleeps 1 to 40 ms at some. False: the budget is spent."""
+        """Called where a pause may be; sleeps at some. False: the budget is spent."""
         if self.wait > 0:
             self.wait -= 1
             return True
@@ -72,7 +75,7 @@ class Pauses:
         self.left -= 1
         self.reach *= 2  # the first ones soon, for short programs; the last ones far apart
         self.wait = self.draw(self.reach)
-        _sleep((0.04, 0.001, 0.002, 0.01)[self.draw(4)])
+        _sleep(LENGTHS[self.draw(len(LENGTHS))])
         return True
 
 
@@ -86,8 +89,7 @@ def attach(state):
     _state = state
     _fresh()
     os.register_at_fork(after_in_child=_fresh)
-    if sys.version_info >= (3, 10):  # before, freeing an instance of a subclass of it crashes
-        _multiprocessing.SemLock = TracedSemLock
+    _multiprocessing.SemLock = TracedSemLock
     mplab_inside.after_import("multiprocessing.process", _patch_process)
     if sys.version_info >= (3, 12):
         _pause_by_monitoring()
@@ -188,31 +190,47 @@ def _key(handle):
 _RealSemLock = _multiprocessing.SemLock
 
 
-class TracedSemLock(_RealSemLock):
-    """multiprocessing's semaphore, with a record of who took it when, and from which line."""
+class TracedSemLock:
+    """multiprocessing's semaphore, with a record of who took it when, and from which line.
 
-    def __new__(cls, kind, value, maxvalue, name, unlink):
-        self = _RealSemLock.__new__(cls, kind, value, maxvalue, name, unlink)
-        self.key = _key(self.handle)
-        mplab_inside.log(
-            "lock", key=self.key, sort=kind, value=value, max=maxvalue, line=mplab_inside.where(2)
-        )
-        return self
+    Holds the real one rather than extending it: before Python 3.10, to free an instance of a
+    subclass of it crashes.
+    """
+
+    SEM_VALUE_MAX = _RealSemLock.SEM_VALUE_MAX
+
+    def __init__(self, kind, value, maxvalue, name, unlink, real=None):
+        self._real = real or _RealSemLock(kind, value, maxvalue, name, unlink)
+        self.kind = self._real.kind
+        self.key = _key(self._real.handle)
+        if real is None:
+            mplab_inside.log(
+                "lock",
+                key=self.key,
+                sort=kind,
+                value=value,
+                max=maxvalue,
+                line=mplab_inside.where(2),
+            )
 
     @classmethod
     def _rebuild(cls, handle, kind, maxvalue, name):
-        self = super()._rebuild(handle, kind, maxvalue, name)
-        self.key = _key(self.handle)
-        return self
+        return cls(
+            kind, 0, maxvalue, name, False, _RealSemLock._rebuild(handle, kind, maxvalue, name)
+        )
+
+    def __getattr__(self, name):
+        return getattr(self._real, name)
 
     def acquire(self, block=True, timeout=None):
         """As the real one; tries first, so that a wait is known for one."""
-        if self.kind == 0 and self._is_mine():
-            return super().acquire(block, timeout)  # taken again by its owner
-        taken = super().acquire(False)
+        real = self._real
+        if self.kind == 0 and real._is_mine():
+            return real.acquire(block, timeout)  # taken again by its owner
+        taken = real.acquire(False)
         operation = TAKEN
         if not taken and block:
-            taken = super().acquire(True, timeout)
+            taken = real.acquire(True, timeout)
             operation = TAKEN_AFTER_WAIT
         _record(self.key, operation if taken else NOT_TAKEN, _site())
         if taken:
@@ -221,12 +239,13 @@ class TracedSemLock(_RealSemLock):
 
     def release(self):
         """As the real one."""
-        if not (self.kind == 0 and self._count() > 1):
+        real = self._real
+        if not (self.kind == 0 and real._count() > 1):
             at = _now()
-            super().release()
+            real.release()
             _record(self.key, RELEASED, _site(), at)
         else:
-            super().release()
+            real.release()
 
     def __enter__(self):
         return self.acquire()
