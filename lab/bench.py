@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 from dataclasses import dataclass, replace
@@ -63,7 +64,7 @@ class Bench:
             raise UsageError(
                 f"--samples {options.samples}: give a number from 1 to {MOST_SAMPLES}."
             )
-        if options.timeout is not None and not options.timeout > 0:
+        if options.timeout is not None and not 0 < options.timeout < math.inf:
             raise UsageError(f"--timeout {options.timeout}: give a number of seconds above 0.")
         if not 0 <= options.seed < 2**32:
             raise UsageError(f"--seed {options.seed}: give a number from 0 to {2**32 - 1}.")
@@ -132,7 +133,7 @@ class Bench:
         while True:
             try:
                 answer, pinned = self.host.run(cell.cores, request)
-                samples += [Sample(**sample) for sample in answer["samples"]]
+                samples += [Sample(**sample, pinned=pinned) for sample in answer["samples"]]
                 seconds += float(answer["seconds"])
             except HostError as error:
                 return self._not_run(planned, Status.ERROR, str(error))
@@ -145,7 +146,6 @@ class Bench:
                 samples,
                 path=shown(which.path),
                 host=self.host.name,
-                pinned=pinned,
                 seconds=seconds,
                 repro=self.repro(planned),
             )
