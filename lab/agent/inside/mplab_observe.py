@@ -31,7 +31,7 @@ from mplab_records import (
 )
 
 PAUSES = 8
-"""How many pauses one process makes between bytecodes, and as many after taking locks."""
+"""How many pauses one process makes before stores, before calls, and after taking locks, each."""
 
 LENGTHS = (0.02, 0.004, 0.001, 0.001)
 """Seconds that a pause may last: some as long as a process takes to start, most a time slice."""
@@ -80,7 +80,8 @@ class Pauses:
 
 
 _lock_pauses = None
-_code_pauses = None
+_store_pauses = None  # of their own: a few calls beside each store would use up what loses updates
+_call_pauses = None
 
 
 def attach(state):
@@ -99,10 +100,11 @@ def attach(state):
 
 
 def _fresh():
-    global _trace, _lock_pauses, _code_pauses
+    global _trace, _lock_pauses, _store_pauses, _call_pauses
     _trace = None
     _lock_pauses = Pauses(_state.seed, _state.path, "locks")
-    _code_pauses = Pauses(_state.seed, _state.path, "code")
+    _store_pauses = Pauses(_state.seed, _state.path, "stores")
+    _call_pauses = Pauses(_state.seed, _state.path, "calls")
 
 
 # ------------------------------------------------------------------------------ the record
@@ -258,19 +260,31 @@ class TracedSemLock:
 
 
 def _is_users(code):
-    name = code.co_filename
-    return name.startswith(_state.user) and "site-packages" not in name
+    name = mplab_inside.absolute(code.co_filename)
+    return (
+        name.startswith(_state.user)
+        and not name.startswith(mplab_inside.LIBRARY)
+        and "site-packages" not in name
+    )
 
 
-def _is_interesting(name):
-    """Instructions before which another process's step could matter."""
-    return name.startswith(("STORE_ATTR", "STORE_SUBSCR", "STORE_GLOBAL", "STORE_SLICE", "CALL"))
+_STORES = ("STORE_ATTR", "STORE_SUBSCR", "STORE_GLOBAL", "STORE_SLICE")
 
 
 def _opcodes():
+    """Instructions before which another process's step could matter; the value: whether a store."""
     import opcode
 
-    return {number for name, number in opcode.opmap.items() if _is_interesting(name)}
+    return {
+        number: name.startswith(_STORES)
+        for name, number in opcode.opmap.items()
+        if name.startswith((*_STORES, "CALL"))
+    }
+
+
+def _step(is_store):
+    """Called before an instruction of interest. False: there is no pause left for its like."""
+    return (_store_pauses if is_store else _call_pauses).step()
 
 
 def _pause_by_monitoring():
@@ -289,10 +303,11 @@ def _pause_by_monitoring():
         return monitoring.DISABLE
 
     def instruction(code, offset):
-        if code.co_code[offset] not in interesting:
+        is_store = interesting.get(code.co_code[offset])
+        if is_store is None:
             return monitoring.DISABLE
         budget[0] -= 1
-        if not _code_pauses.step() or budget[0] <= 0:
+        if not _step(is_store) or budget[0] <= 0:
             return monitoring.DISABLE
         return None
 
@@ -315,15 +330,18 @@ def _is_spent():
 
 
 def _tracer(frame, event, arg):
-    if _is_spent() or not _is_users(frame.f_code):
+    if _is_spent():
         return None
     interesting = _interesting_offsets(frame.f_code)
+    if not interesting:
+        return None
     frame.f_trace_opcodes = True
     frame.f_trace_lines = False
 
     def step(frame, event, arg):
         if event == "opcode" and frame.f_lasti in interesting:
-            _budget[0] = _budget[0] - 1 if _code_pauses.step() else 0
+            paused = _step(interesting[frame.f_lasti]) or _store_pauses.left or _call_pauses.left
+            _budget[0] = _budget[0] - 1 if paused else 0
         if _is_spent():
             frame.f_trace_opcodes = False
             return None
@@ -341,6 +359,8 @@ def _interesting_offsets(code):
     if code not in _offsets:
         if _numbers is None:
             _numbers = _opcodes()
-        text = code.co_code
-        _offsets[code] = {at for at in range(0, len(text), 2) if text[at] in _numbers}
+        text = code.co_code if _is_users(code) else b""
+        _offsets[code] = {
+            at: _numbers[text[at]] for at in range(0, len(text), 2) if text[at] in _numbers
+        }
     return _offsets[code]
