@@ -71,11 +71,10 @@ def judge(
     *,
     path: str,
     host: str,
-    pinned: tuple[int, ...],
     seconds: float,
     repro: str,
 ) -> CellResult:
-    """The result of a cell that was pinned to the CPUs `pinned` and took `seconds` of wall time."""
+    """The result of a cell that took `seconds` of wall time."""
     samples = tuple(samples)
     expected = scenario.expected(cell)
     base = CellResult(
@@ -94,7 +93,7 @@ def judge(
         cpu_seconds=round(sum(s.cpu_seconds for s in samples), 4),
         repro=repro,
     )
-    trouble = _trouble(samples, pinned)
+    trouble = _trouble(samples)
     if trouble:
         return replace(base, status=Status.ERROR, reason=trouble)
     outcomes = tuple(outcome_of(sample, scenario.outcome) for sample in samples)
@@ -158,7 +157,7 @@ def judge_scenario(scenario: Scenario, path: str, cells: list[CellResult]) -> Sc
     )
 
 
-def _trouble(samples: tuple[Sample, ...], pinned: tuple[int, ...]) -> str:
+def _trouble(samples: tuple[Sample, ...]) -> str:
     """Why the lab cannot judge these samples; empty if it can."""
     if not samples:
         return "no sample was run"
@@ -172,8 +171,8 @@ def _trouble(samples: tuple[Sample, ...], pinned: tuple[int, ...]) -> str:
             if sample.exit_code and why:
                 return f"the interpreter did not come up for seed {sample.seed}: {why}"
             return f"the sample with seed {sample.seed} never said on which CPUs it ran"
-        if pinned and tuple(sample.cpus) != pinned:
-            return f"pinned to CPUs {list(pinned)}, but the sample saw {sample.cpus}"
+        if sample.pinned and tuple(sample.cpus) != sample.pinned:
+            return f"pinned to CPUs {list(sample.pinned)}, but the sample saw {sample.cpus}"
     return ""
 
 

@@ -137,11 +137,8 @@ def _alike(one: Scenario, other: Scenario, python: Interpreter, its_python: Inte
     )
 
 
-def unsupported(scenario: Scenario, cell: Cell, python: Interpreter, available: int) -> str:
-    """Why a cell cannot run here; empty if it can."""
-    if cell.cores > available:
-        plural = "s" if available != 1 else ""
-        return f"{cell.cores} cores asked for, {available} CPU{plural} usable here"
+def unsupported(scenario: Scenario, python: Interpreter) -> str:
+    """Why a script cannot run with an interpreter; empty if it can."""
     if not SpecifierSet(scenario.requires_python).contains(python.version, prereleases=True):
         return f"the script asks for Python {scenario.requires_python}, not {python.version}"
     return ""

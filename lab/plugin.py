@@ -105,6 +105,7 @@ def pytest_configure(config: pytest.Config) -> None:
             Path(out) if out else None,
             config.getoption("strict"),
             sys.stdout,
+            config.getoption("color"),
         )
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
@@ -114,9 +115,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.unregister(old)
     reporter = LabReporter(config, session)
     config.pluginmanager.register(reporter, "terminalreporter")
-    workers = config.pluginmanager.getplugin("terminaldistreporter")
-    if workers is not None:
-        workers.tr = reporter  # xdist's own messages go the same way
+    # xdist, which was first, keeps the old one in two places.
+    for name, attribute in (("dsession", "terminal"), ("terminaldistreporter", "tr")):
+        plugin = config.pluginmanager.getplugin(name)
+        if plugin is not None:
+            setattr(plugin, attribute, reporter)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

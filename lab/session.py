@@ -6,6 +6,7 @@ Lives in the process that the user started; cells run in workers beside it.
 from __future__ import annotations
 
 import sys
+import threading
 from collections import defaultdict
 from pathlib import Path
 from typing import TextIO
@@ -14,16 +15,24 @@ from lab import judge
 from lab.bench import Bench, shown
 from lab.errors import ExitCode, LabError
 from lab.model import CellResult, ScenarioResult, Status
-from lab.report import html, junit, terminal
 from lab.report.progress import Progress
-from lab.store import RunFolder, read_run
+from lab.report.show import write_reports
+from lab.report.style import Color, Style
+from lab.report.terminal import print_report
+from lab.store import RunFolder
 
 
 class RunSession:
     """Everything between the first cell and the last line of the report."""
 
     def __init__(
-        self, bench: Bench, argv: list[str], out: Path | None, strict: bool, stream: TextIO
+        self,
+        bench: Bench,
+        argv: list[str],
+        out: Path | None,
+        strict: bool,
+        stream: TextIO,
+        color: Color = "auto",
     ) -> None:
         self.bench = bench
         self.strict = strict
@@ -38,12 +47,12 @@ class RunSession:
                 "profiles": list(bench.axes.profiles),
                 "host": bench.host.name,
             },
-            cells=len(bench.cells),
             out=out,
         )
         self.results: dict[str, CellResult] = {}
         self.scenarios: list[ScenarioResult] = []
-        self.progress = Progress(stream)
+        self.style = Style.of(stream, color)
+        self.progress = Ticking(Progress(stream, color))
         self.missing: dict[str, set[str]] = defaultdict(set)
         self.started = False
 
@@ -54,6 +63,7 @@ class RunSession:
         self.started = True
         for cell_id in cell_ids:
             self.missing[self.bench.cells[cell_id].cell.scenario].add(cell_id)
+        self.folder.amend(cells=len(cell_ids))
         self.progress.start(len(cell_ids))
 
     def cell_started(self, cell_id: str) -> None:
@@ -103,10 +113,8 @@ class RunSession:
                 self._scenario_finished(scenario)
         code = self.exit_code(interrupted)
         self.folder.finish(exit_code=int(code), interrupted=interrupted)
-        run = read_run(self.folder.path)
-        terminal.print_report(run, self.stream, where=shown(self.folder.path))
-        self.folder.write("junit.xml", junit.junit_text(run))
-        self.folder.write("report.html", html.html_text(run))
+        run = write_reports(self.folder)
+        print_report(run, self.stream, self.style, where=shown(self.folder.path))
         for note in self.folder.notes:
             print(note, file=self.stream)
         self.folder.close()
@@ -119,6 +127,49 @@ class RunSession:
         self.scenarios.append(result)
         self.folder.append(result)
         self.progress.scenario_finished(result)
+
+
+class Ticking:
+    """A progress display that is told the time once a second, also while no cell ends."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._clock = threading.Thread(target=self._tick, daemon=True)
+
+    def _tick(self) -> None:
+        while not self._over.wait(1.0):
+            with self._lock:
+                self._progress.tick()
+
+    def start(self, total: int) -> None:
+        """As `Progress.start`."""
+        with self._lock:
+            self._progress.start(total)
+        self._clock.start()
+
+    def cell_started(self, cell_id: str) -> None:
+        """As `Progress.cell_started`."""
+        with self._lock:
+            self._progress.cell_started(cell_id)
+
+    def cell_finished(self, result: CellResult) -> None:
+        """As `Progress.cell_finished`."""
+        with self._lock:
+            self._progress.cell_finished(result)
+
+    def scenario_finished(self, result: ScenarioResult) -> None:
+        """As `Progress.scenario_finished`."""
+        with self._lock:
+            self._progress.scenario_finished(result)
+
+    def stop(self) -> None:
+        """As `Progress.stop`; also ends the clock."""
+        self._over.set()
+        if self._clock.is_alive():
+            self._clock.join()
+        self._progress.stop()
 
 
 def complain(error: LabError, stream: TextIO | None = None) -> int:

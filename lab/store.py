@@ -153,11 +153,14 @@ class RunFolder:
                 self.notes.append(note)
         return path
 
+    def amend(self, **facts: Any) -> None:
+        """Note `facts` in run.json, in place of what it said of them before."""
+        self.facts = {**self.facts, **facts}
+        self.write(FACTS, _json_text(self.facts))
+
     def finish(self, **facts: Any) -> None:
         """Note in run.json that the run has ended, and `facts` with it, such as its exit code."""
-        ended = self._now().isoformat(timespec="milliseconds")
-        self.facts = {**self.facts, **facts, "ended": ended}
-        self.write(FACTS, _json_text(self.facts))
+        self.amend(**facts, ended=self._now().isoformat(timespec="milliseconds"))
 
     def close(self) -> None:
         """Close results.jsonl; harmless when it is closed."""

@@ -31,7 +31,7 @@ The check `exceptions` is left out, as these children fail on purpose.
 #
 # [tool.lab]
 # summary = "A Process that raises, exits or is killed: the parent sees the exit code alone"
-# checks = ["determinism", "cleanup"]
+# checks = ["determinism", "exceptions", "cleanup"]
 # outcome = 'returns=\S+ raises=\S+ exits=\S+ says=\S+ is_killed=\S+'
 # expect = "clean"
 #

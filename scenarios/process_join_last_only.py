@@ -17,6 +17,11 @@ interpreter exits. To show the slip every time, all workers but the last are hel
 that the parent sets only after it has spoken: nothing here depends on who is faster.
 
 The cure is one line: `workers = []` above the loop (and no Event). See process_start_join.
+
+The slip has a sequel under spawn and forkserver, which the Semaphore here prevents. When main()
+returns, its Event is dropped; a child that is still starting cannot find it any more, and dies of a
+FileNotFoundError that no exit code of the parent tells of. So the parent goes on only when all
+workers have got what they were given.
 """
 
 # /// script
@@ -43,9 +48,9 @@ import argparse
 from multiprocessing import Event, Process, Semaphore, active_children
 
 
-def work(here, spoken):
+def work(at_work, spoken):
     """Long work: it ends after the parent has said that all is done. The last worker's is short."""
-    here.release()
+    at_work.release()
     if spoken is not None:
         spoken.wait()
 
@@ -55,21 +60,19 @@ def main():
     parser.add_argument("--processes", type=int, default=4)
     args = parser.parse_args()
 
-    here, spoken = Semaphore(0), Event()
+    at_work = Semaphore(0)  # counts the workers that have begun
+    spoken = Event()
     for number in range(args.processes):
         workers = []  # the slip: it belongs above the loop
         is_last = number == args.processes - 1
-        worker = Process(target=work, args=(here, None if is_last else spoken))
+        worker = Process(target=work, args=(at_work, None if is_last else spoken))
         worker.start()
         workers.append(worker)
+    for _ in range(args.processes):
+        at_work.acquire()
     for worker in workers:
         worker.join()
 
-    # Wait until all are up, for another trap lies here: at exit, multiprocessing unlinks its
-    # semaphores before it joins the processes, and forkserver's start() returns before the child
-    # has opened them. A late one would die of FileNotFoundError.
-    for _ in range(args.processes):
-        here.acquire()
     print(f"All done: unfinished={len(active_children())}/{args.processes}")
     spoken.set()
     # The others are joined by multiprocessing itself when the interpreter exits.

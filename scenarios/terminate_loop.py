@@ -30,7 +30,7 @@ script would wait for that end for ever.
 #
 # [tool.lab]
 # summary = "An endless, a stubborn and a parental process are ended, and nothing is left"
-# checks = ["determinism", "cleanup"]
+# checks = ["determinism", "exceptions", "cleanup"]
 # outcome = 'endless=\S+ stubborn=\S+ family=\S+ grandchild=\w+'
 # expect = "clean"
 #

@@ -179,7 +179,7 @@ class Keeper:
                 self.seed,
                 int(self._observed()),
                 "0",
-                os.path.dirname(os.path.abspath(script)),
+                os.path.join(os.path.dirname(os.path.abspath(script)), ""),
                 str(self.temporary),
             )
         )

@@ -7,16 +7,40 @@ other is laid out as an indented list, so that nothing a check saw is ever dropp
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from lab.model import Finding
 from lab.report.style import ASCII, Glyphs, columns, pad, visible
 from lab.report.words import label, number, phrase
 
 Evidence = Mapping[str, Any]
 
-TRACK = 32
+TRACK = 24
 """Columns of the time line of lock sections."""
+
+
+def nearer(finding: Finding, path: str) -> Finding:
+    """`finding` with shorter file names: the scenario's own as `path`, the library's without root.
+
+    What a reader looks for is the name and the line; results.jsonl has the whole.
+    """
+    own = path.lstrip("./")
+
+    def near(value: Any) -> Any:
+        if isinstance(value, str):
+            value = re.sub(_ROOT + r"lib/python3\.\d+t?/", "", value)
+            return re.sub(_ROOT + re.escape(own), lambda _: path, value) if own else value
+        if isinstance(value, Mapping):
+            return {near(key): near(item) for key, item in value.items()}
+        return [near(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+    return replace(finding, message=near(finding.message), evidence=near(finding.evidence))
+
+
+_ROOT = r"(?<![\w./:])/(?:[^\s/:\"',]+/)*"
 
 
 def evidence_lines(evidence: Evidence, glyphs: Glyphs = ASCII) -> list[str]:

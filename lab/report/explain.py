@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lab.model import CellResult, Finding, Outcome, ScenarioResult, Status
-from lab.report.evidence import evidence_lines
+from lab.report.evidence import evidence_lines, nearer
 from lab.report.style import Style, Tone, columns, pad
 from lab.report.words import (
     Standing,
@@ -61,7 +61,7 @@ def explain_cell(cell: CellResult, style: Style, limit: int | None = STACK_LINES
     if cell.outcomes:
         lines += ["", *outcome_table(cell.outcomes, style)]
     for finding in cell.findings:
-        lines += ["", *explain_finding(finding, style, limit)]
+        lines += ["", *explain_finding(nearer(finding, cell.path), style, limit)]
     facts = [("power", power_phrase(cell.power))] if cell.power else []
     facts += [("note", note) for note in cell.notes]
     if facts:
@@ -80,7 +80,7 @@ def explain_scenario(result: ScenarioResult, style: Style) -> list[str]:
     )
     lines = _painted(style.wrap(style.clean(text)), style, "known" if result.ok else "bad")
     for finding in result.findings:
-        lines += explain_finding(finding, style)
+        lines += explain_finding(nearer(finding, result.path), style)
     return lines
 
 
@@ -115,8 +115,7 @@ def outcome_table(outcomes: Sequence[Outcome], style: Style) -> list[str]:
     widths = [
         max(len(head), *(columns(row[place]) for row in rows)) for place, head in enumerate(heads)
     ]
-    room = style.width - sum(widths[1:]) - len(INDENT) * 4
-    widths[0] = min(widths[0], max(style.width * 2 // 5, 16), room)
+    widths[0] = min(widths[0], style.width - sum(widths[1:]) - len(INDENT) * 4)
     why_at = sum(widths) + len(INDENT) * 5
     beside = style.width - why_at >= 24  # else the why stands below its outcome
 

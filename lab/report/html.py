@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 
 from lab.model import CellResult, Finding, Outcome, Status
-from lab.report.evidence import evidence_lines
+from lab.report.evidence import evidence_lines, nearer
 from lab.report.page import PAGE, SCRIPT, STYLE
 from lab.report.style import Glyphs, visible
 from lab.report.tally import Group, Sheet, Totals, by_reason, sheets
@@ -223,7 +223,7 @@ def _across(sheet: Sheet) -> str:
     said = against(result.verdict.value, result.expected.value, result.ok)
     stand: Standing = "known" if result.ok else "unexpected"
     badge = _tag("span", f"across {text(several(result.cells, 'cell'))}", class_=f"badge {stand}")
-    body = "".join(_finding(finding) for finding in result.findings)
+    body = "".join(_finding(nearer(finding, sheet.path)) for finding in result.findings)
     return _details(badge + text(said), body, f"across {said}", not result.ok, None)
 
 
@@ -239,7 +239,7 @@ def _cell(cell: CellResult, anchor: str) -> str:
         body.append(_pre(rest))
     if cell.outcomes:
         body.append(_outcomes(cell.outcomes))
-    body += [_finding(finding) for finding in cell.findings]
+    body += [_finding(nearer(finding, cell.path)) for finding in cell.findings]
     if cell.power:
         body.append(_tag("h4", "Power") + _tag("p", text(power_phrase(cell.power))))
     if cell.notes:

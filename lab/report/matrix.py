@@ -122,7 +122,7 @@ def _title(sheet: Sheet, style: Style) -> list[str]:
     text = f"{name}: {style.clean(sheet.summary)}" if sheet.summary else name
     painted = style.paint(name, "title")
     if sheet.ok:
-        return [gutter + painted + style.cut(text, style.width - 2)[len(name) :]]
+        return [gutter + painted + style.clip(text, style.width - 2)[len(name) :]]
     # Wrapped with the gutter's two columns as blanks, which the mark then takes.
     first, *more = style.wrap(text, INDENT, INDENT * 2)
     expected = style.wrap(style.clean(f"expected {sheet.expected}"), INDENT * 2)

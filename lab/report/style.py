@@ -111,6 +111,15 @@ class Style:
             kept += character
         return (kept + self.glyphs.more)[:width]
 
+    def clip(self, text: str, width: int) -> str:
+        """As `cut`, but after a whole word where one ends in the second half."""
+        short = self.cut(text, width)
+        if short == text:
+            return text
+        head, blank, _ = short.removesuffix(self.glyphs.more).rpartition(" ")
+        long_enough = blank and columns(head) >= width // 2
+        return f"{head} {self.glyphs.more}" if long_enough else short
+
     def wrap(self, text: str, indent: str = "", hanging: str | None = None) -> list[str]:
         """`text` on lines of at most the width, the first after `indent`, others after `hanging`.
 
@@ -133,7 +142,7 @@ class Style:
                 lines.append(line + head)
                 word = word[len(head) :]
                 line, blank = rest, True
-        return [*lines, line] if not blank or not lines else lines
+        return lines if blank else [*lines, line]
 
     def rule(self, title: str = "", heavy: bool = False, tone: Tone = "title") -> str:
         """A line across, with `title` set into it."""

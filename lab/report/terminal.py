@@ -130,9 +130,28 @@ def totals_lines(run: Run, style: Style, where: str = "") -> list[str]:
     if totals.missing:
         text = f"The run ended early: {several(totals.missing, 'cell')} of the matrix did not run."
         lines += [style.paint(line, "bad") for line in style.wrap(text)]
+    lines += [style.paint(line, "quiet") for line in style.wrap(power_sentence(run.cells))]
     lines += style.wrap(style.clean(f"results in {where or run.folder}"))
     tone: Tone = "good" if totals.ok and not totals.missing else "bad"
     return lines + [style.paint(line, tone) for line in style.wrap(totals.sentence())]
+
+
+def power_sentence(cells: Iterable[CellResult]) -> str:
+    """What the cells as expected can vouch for, from the best to the worst; empty if none says."""
+    fine = [cell for cell in cells if standing(cell) in ("clean", "known")]
+    rates = [cell.power.get("missed_at_most") for cell in fine]
+    missed = sorted({f"{100 * rate:.1f}" for rate in rates if isinstance(rate, float)}, key=float)
+    samples = sorted({cell.samples for cell in fine})
+    if not missed:
+        return ""
+    return (
+        f"{_span(samples)} samples of each cell: what happens in fewer than {_span(missed)} % of "
+        "runs may have been missed"
+    )
+
+
+def _span(values: Sequence[object]) -> str:
+    return f"{values[0]} to {values[-1]}" if len(values) > 1 else f"{values[0]}"
 
 
 def _heading(text: str, style: Style) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from report_results import DEADLOCK, DISAGREE, LOST_UPDATES, cell
 
 from lab.model import Finding, Grade, Outcome, Verdict
-from lab.report.evidence import evidence_lines
+from lab.report.evidence import evidence_lines, nearer
 from lab.report.explain import command, explain_cell, explain_finding, outcome_table
 from lab.report.style import ASCII, Glyphs, Style, columns, visible
 from lab.report.words import duration, phrase, power_phrase, ranges
@@ -93,9 +93,9 @@ WAIT = "Process-{} (pid {}) waits for lock {}, held by Process-{} (pid {}), at a
             },
             [
                 "sem.mp-a: who held it when",
-                "  P-1   ================----------------  0.000 to 2.000 ms",
+                "  P-1   ============------------  0.000 to 2.000 ms",
                 "        at a.py:2",
-                "  P-20  --------========================  1.000 to 4.000 ms",
+                "  P-20  ------==================  1.000 to 4.000 ms",
             ],
         ),
         (
@@ -110,8 +110,8 @@ WAIT = "Process-{} (pid {}) waits for lock {}, held by Process-{} (pid {}), at a
                 ]
             },
             [
-                "  A  ================================  0.000 never given back",
-                "  B  ----------------================  0.500 to 1.000 ms",
+                "  A  ========================  0.000 never given back",
+                "  B  ------------============  0.500 to 1.000 ms",
             ],
         ),
         (
@@ -217,7 +217,7 @@ def test_many_and_long_outcomes_are_cut_and_counted() -> None:
     outcomes = [Outcome(f"{n:02}" + "x" * 90, Grade.UNGRADED, 20 - n) for n in range(15)]
     lines = outcome_table(outcomes, Style(width=60))
     assert len(lines) == 14
-    assert lines[1] == "  00xxxxxxxxxxxxxxxxxxxxx…     20  10.3 %  ungraded"
+    assert lines[1] == "  00xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…     20  10.3 %  ungraded"
     assert lines[-1] == "  … 3 more outcomes, 21 samples"
 
 
@@ -226,6 +226,38 @@ def test_long_evidence_is_cut_and_points_at_the_page() -> None:
     lines = explain_finding(finding, Style(), limit=10)
     assert len(lines) == 12
     assert lines[-1] == "  … 90 more lines in report.html"
+
+
+def test_an_outcome_too_long_for_a_why_beside_it_has_it_below() -> None:
+    outcomes = [Outcome("total=" + "9" * 24, Grade.INTERESTING, 2, "lost")]
+    assert outcome_table(outcomes, Style(width=80)) == [
+        "  outcome                         count    share  grade",
+        "  total=999999999999999999999999      2  100.0 %  interesting",
+        "      lost",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "message", "shown"),
+    [
+        ("scenarios/a.py", "at /home/me/x/scenarios/a.py:3 in f", "at scenarios/a.py:3 in f"),
+        ("../a.py", "(/home/a.py:3)", "(../a.py:3)"),
+        ("/abs/a.py", "/abs/a.py:3", "/abs/a.py:3"),
+        ("a.py", "/x/lib/python3.14t/queue.py:3", "queue.py:3"),
+        ("a.py", '"/v/lib/python3.9/site-packages/b/c.py"', '"site-packages/b/c.py"'),
+        (
+            "a.py",
+            "/other/bba.py:1, lib/a.py, http://a.py",
+            "/other/bba.py:1, lib/a.py, http://a.py",
+        ),
+        ("", "/x/y.py", "/x/y.py"),
+    ],
+)
+def test_files_are_shown_by_their_nearest_name(path: str, message: str, shown: str) -> None:
+    finding = Finding("ends", Verdict.HANG, message, {message: [{"line": message}, 3, None]})
+    assert nearer(finding, path) == Finding(
+        "ends", Verdict.HANG, shown, {shown: [{"line": shown}, 3, None]}
+    )
 
 
 @pytest.mark.parametrize("width", [40, 60, 80])
@@ -272,6 +304,8 @@ def test_a_style_suits_its_stream() -> None:
 def test_wide_and_combining_characters_are_measured() -> None:
     assert columns("e\N{COMBINING ACUTE ACCENT}") == 1
     assert columns("\N{CJK UNIFIED IDEOGRAPH-4E00}") == 2
+    assert Style().clip("one two three four", 12) == "one two …"
+    assert Style().clip("one twothreefour", 12) == "one twothre…"
     assert Style().cut("\N{CJK UNIFIED IDEOGRAPH-4E00}" * 5, 6) == (
         "\N{CJK UNIFIED IDEOGRAPH-4E00}" * 2 + "\N{HORIZONTAL ELLIPSIS}"
     )

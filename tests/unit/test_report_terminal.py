@@ -15,7 +15,13 @@ from lab.model import CellResult, Finding, Grade, Outcome, Status, Verdict
 from lab.report.matrix import matrix_lines
 from lab.report.style import ASCII, Style, columns
 from lab.report.tally import Totals, sheets
-from lab.report.terminal import print_report, report_lines, totals_lines, unsupported_lines
+from lab.report.terminal import (
+    power_sentence,
+    print_report,
+    report_lines,
+    totals_lines,
+    unsupported_lines,
+)
 from lab.store import Run
 
 FOLDER = Path("reports/now")
@@ -280,3 +286,20 @@ def test_a_run_that_was_cut_short_says_so_last() -> None:
         "4 of 12 cells: 4 as expected, 0 not, 0 unsupported, 0 errors",
     ]
     assert "line 5 was left out." in report_lines(cut, Style())
+
+
+def test_what_a_green_run_may_have_missed() -> None:
+    cells = [
+        cell("a", samples=20, power={"missed_at_most": 0.1391}),
+        cell("b", samples=3, power={"missed_at_most": 0.6316}),
+        cell("c", samples=1, power={"missed_at_most": 0.95}, ok=False),
+    ]
+    assert power_sentence(cells) == (
+        "3 to 20 samples of each cell: "
+        "what happens in fewer than 13.9 to 63.2 % of runs may have been missed"
+    )
+    assert power_sentence(cells[:1]) == (
+        "20 samples of each cell: what happens in fewer than 13.9 % of runs may have been missed"
+    )
+    assert power_sentence([cell("a")]) == ""
+    assert power_sentence([]) == ""

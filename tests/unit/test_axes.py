@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from lab import matrix
+from lab import cpus, matrix
 from lab.errors import UsageError
+from lab.hosts.local import Local
 from lab.matrix import Axes, Interpreter, cells, unsupported
-from lab.model import START_METHODS, Cell
+from lab.model import START_METHODS
 from lab.scenario import Scenario
 
 PY313 = Interpreter("/py/3.13/python", "3.13.1")
@@ -142,18 +143,16 @@ class TestCells:
 
 
 class TestUnsupported:
-    CELL = Cell("x", "fork", 2, "3.13")
+    def reason(self, requires: str = "", python: Interpreter = PY313) -> str:
+        return unsupported(Scenario(Path("x.py"), requires_python=requires), python)
 
-    def reason(self, requires: str = "", available: int = 2, python: Interpreter = PY313) -> str:
-        scenario = Scenario(Path("x.py"), requires_python=requires)
-        return unsupported(scenario, self.CELL, python, available)
+    def test_a_script_that_fits_is_supported(self) -> None:
+        assert self.reason() == self.reason(">=3.13") == ""
 
-    def test_a_cell_that_fits_is_supported(self) -> None:
-        assert self.reason() == self.reason(">=3.13") == self.reason("", 8) == ""
-
-    def test_more_cores_than_there_are(self) -> None:
-        assert self.reason(available=1) == "2 cores asked for, 1 CPU usable here"
-        assert self.reason(available=0) == "2 cores asked for, 0 CPUs usable here"
+    def test_more_cores_than_there_are(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(cpus, "usable", lambda: (3,))
+        assert Local().lacks(1) == ""
+        assert Local().lacks(2) == "2 cores asked for, 1 CPU usable here"
 
     def test_another_python(self) -> None:
         assert self.reason(">=3.14") == "the script asks for Python >=3.14, not 3.13.1"
