@@ -75,19 +75,13 @@ def expects(verdict: Verdict, **values: Any) -> Scenario:
     return scenario(expect=(("*", verdict),), **values)
 
 
-def judged(
-    which: Scenario,
-    *samples: Sample,
-    start_method: str = "fork",
-    pinned: tuple[int, ...] = (0,),
-) -> CellResult:
+def judged(which: Scenario, *samples: Sample, start_method: str = "fork") -> CellResult:
     return judge(
         which,
         Cell("s", start_method, 1, "3.13"),
         samples,
         path="s.py",
         host="local",
-        pinned=pinned,
         seconds=1.23456,
         repro="lab run s.py",
     )
@@ -352,8 +346,12 @@ class TestLabsOwnErrors:
     def test_are_no_expected_verdict_either(self) -> None:
         assert not judged(expects(Verdict.INCONCLUSIVE)).ok
 
+    def test_each_sample_knows_to_what_it_was_pinned(self) -> None:
+        result = judged(scenario(), total(4), total(4, 3, cpus=[1], pinned=(1,)))
+        assert (result.ok, result.cpus) == (True, (0,))
+
     def test_a_host_that_does_not_pin_is_not_asked(self) -> None:
-        assert judged(scenario(), sample(cpus=[0, 1], stdout="total=4"), pinned=()).ok
+        assert judged(scenario(), total(4, cpus=[0, 1], pinned=())).ok
 
 
 class TestNotes:
