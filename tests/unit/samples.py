@@ -45,7 +45,8 @@ def records(*steps: tuple[int, str] | tuple[int, str, int]) -> list[Record]:
 
 def sample(seed: int = 2, **values: Any) -> Sample:
     """A sample that ended well, but for `values`."""
-    return Sample(**{"seed": seed, "cpus": [0], "python": "3.13.1", "root": ROOT, **values})
+    plain = {"seed": seed, "cpus": [0], "pinned": (0,), "python": "3.13.1", "root": ROOT}
+    return Sample(**{**plain, **values})
 
 
 def observed(
