@@ -21,6 +21,8 @@ print(mplab_observe._is_users(SimpleNamespace(co_filename=sys.argv[3])))
 """
 
 LIBRARY = str(Path(os.__file__).parent)
+PACKAGES = "/venv/lib/site-packages"
+INSTALLED = f"{PACKAGES}/lab/scenarios"
 
 
 @pytest.mark.parametrize(
@@ -30,12 +32,12 @@ LIBRARY = str(Path(os.__file__).parent)
         ("/home/me", "/home/me/helpers/more.py", True),
         ("/home/me", "/home/meadow/app.py", False),
         ("/home/me", "/home/me/venv/lib/python3.11/site-packages/numpy/core.py", False),
-        ("/venv/lib/site-packages/lab/scenarios", "/venv/lib/site-packages/lab/scenarios/x.py", True),
-        ("/venv/lib/site-packages/lab/scenarios", "/venv/lib/site-packages/numpy/core.py", False),
-        (f"{LIBRARY}/site-packages/lab/scenarios", f"{LIBRARY}/site-packages/lab/scenarios/x.py", True),
+        (INSTALLED, f"{INSTALLED}/x.py", True),
+        (INSTALLED, f"{PACKAGES}/numpy/core.py", False),
+        (f"{LIBRARY}/site-packages/lab", f"{LIBRARY}/site-packages/lab/x.py", True),
         ("/", f"{LIBRARY}/queue.py", False),
     ],
-)  # fmt: skip
+)
 def test_whose_code_gets_pauses(folder: str, file: str, expected: bool) -> None:
     told = subprocess.run(
         [sys.executable, "-c", PROBE, str(keeper.INSIDE), folder, file],
