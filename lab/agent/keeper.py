@@ -255,6 +255,8 @@ class Keeper:
             if fd == self.lifeline:
                 processes.kill_all_below(os.getpid())
                 shutil.rmtree(self.folder, ignore_errors=True)
+                with suppress(OSError):  # the last one of a cell whose agent was killed
+                    self.folder.parent.rmdir()
                 os._exit(1)
             for output in self.outputs:
                 if output.fd == fd:

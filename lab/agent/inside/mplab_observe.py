@@ -260,12 +260,13 @@ class TracedSemLock:
 
 
 def _is_users(code):
+    """Whether it is of the script's folder; the script itself may be among installed packages."""
     name = mplab_inside.absolute(code.co_filename)
-    return (
-        name.startswith(_state.user)
-        and not name.startswith(mplab_inside.LIBRARY)
-        and "site-packages" not in name
-    )
+    folder = os.path.join(_state.user, "")
+    if not name.startswith(folder) or "site-packages" in name[len(folder) :]:
+        return False
+    library = mplab_inside.LIBRARY
+    return folder.startswith(library) or not name.startswith(library)
 
 
 _STORES = ("STORE_ATTR", "STORE_SUBSCR", "STORE_GLOBAL", "STORE_SLICE")
