@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import shlex
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -62,7 +64,7 @@ class Bench:
             raise UsageError(
                 f"--samples {options.samples}: give a number from 1 to {MOST_SAMPLES}."
             )
-        if options.timeout is not None and not options.timeout > 0:
+        if options.timeout is not None and not 0 < options.timeout < math.inf:
             raise UsageError(f"--timeout {options.timeout}: give a number of seconds above 0.")
         if not 0 <= options.seed < 2**32:
             raise UsageError(f"--seed {options.seed}: give a number from 0 to {2**32 - 1}.")
@@ -100,8 +102,8 @@ class Bench:
 
     def unsupported(self, planned: Planned) -> str:
         """Why a cell cannot run on this host; empty if it can."""
-        return matrix.unsupported(
-            planned.scenario, planned.cell, planned.interpreter, self.host.available()
+        return self.host.lacks(planned.cell.cores) or matrix.unsupported(
+            planned.scenario, planned.interpreter
         )
 
     def run(self, planned: Planned) -> CellResult:
@@ -131,7 +133,7 @@ class Bench:
         while True:
             try:
                 answer, pinned = self.host.run(cell.cores, request)
-                samples += [Sample(**sample) for sample in answer["samples"]]
+                samples += [Sample(**sample, pinned=pinned) for sample in answer["samples"]]
                 seconds += float(answer["seconds"])
             except HostError as error:
                 return self._not_run(planned, Status.ERROR, str(error))
@@ -144,7 +146,6 @@ class Bench:
                 samples,
                 path=shown(which.path),
                 host=self.host.name,
-                pinned=pinned,
                 seconds=seconds,
                 repro=self.repro(planned),
             )
@@ -161,25 +162,25 @@ class Bench:
         return self._not_run(self.cells[cell_id], Status.ERROR, reason)
 
     def repro(self, planned: Planned) -> str:
-        """The command that runs this one cell again."""
+        """The command that runs this one cell again, where the user types it."""
         options = self.options
+        command = os.environ.get("LAB_COMMAND") or "lab"  # in a container: of the host's shell
         bundled = planned.scenario.path.parent == scenario.bundled_folder()
-        words = ["lab", "run"]
-        words.append(planned.scenario.name if bundled else shown(planned.scenario.path))
+        words = ["run", planned.scenario.name if bundled else shown(planned.scenario.path)]
         words += ["--start-method", planned.cell.start_method, "--cores", str(planned.cell.cores)]
         if options.python:
             words += ["--python", planned.cell.python]
-        if options.host != "local":
+        if options.host != os.environ.get("LAB_HOST", "local"):
             words += ["--host", options.host]
         if options.samples is not None:
             words += ["--samples", str(options.samples)]
-        if options.time_budget != "default":
+        elif options.time_budget != "default" or "LAB_TIME_BUDGET" in os.environ:
             words += ["--time-budget", options.time_budget]
         if options.timeout is not None:
             words += ["--timeout", f"{options.timeout:g}"]
         if self.args is not None:
             words += ["--args", shlex.join(self.args)]
-        return shlex.join([*words, "--seed", str(options.seed)])
+        return f"{command} {shlex.join([*words, '--seed', str(options.seed)])}"
 
     def close(self) -> None:
         """End what the host started, if it was ever reached."""

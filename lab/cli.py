@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from lab import __version__
 from lab.errors import ExitCode, LabError, UsageError
@@ -24,10 +25,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code (see `lab.errors.ExitCode`)."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        if words[:1] == ["run"]:
-            return _run(words[1:])
-        options = _parser().parse_args(words)
-        return int(options.do(options))
+        with _agents():
+            if words[:1] == ["run"]:
+                return _run(words[1:])
+            options = _parser().parse_args(words)
+            return int(options.do(options))
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
         return int(error.exit_code)
@@ -36,6 +38,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return int(ExitCode.INTERRUPTED)
+
+
+def _agents() -> AbstractContextManager[None]:
+    """In the containers: their agents are ours for as long as the command takes."""
+    if os.environ.get("LAB_HOST") != "compose":
+        return nullcontext()
+    from lab.hosts import compose
+
+    return compose.attended()
 
 
 def _parser() -> _Parser:

@@ -12,7 +12,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from lab.errors import LabError
@@ -28,18 +28,18 @@ def usable() -> tuple[int, ...]:
     return tuple(range(os.cpu_count() or 1))
 
 
-def quota() -> float | None:
+def quota(groups: Path = Path("/sys/fs/cgroup")) -> float | None:
     """The CPU time per time that the control group grants (cgroup v2, then v1); None: no limit."""
     try:
-        limit, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        limit, period = (groups / "cpu.max").read_text().split()
         return None if limit == "max" else int(limit) / int(period)
-    except (OSError, ValueError):
+    except (OSError, ValueError, ZeroDivisionError):
         pass
     try:
-        base = Path("/sys/fs/cgroup/cpu")
-        limit_us = int((base / "cpu.cfs_quota_us").read_text())
-        return limit_us / int((base / "cpu.cfs_period_us").read_text()) if limit_us > 0 else None
-    except (OSError, ValueError):
+        limit_us = int((groups / "cpu" / "cpu.cfs_quota_us").read_text())
+        period_us = int((groups / "cpu" / "cpu.cfs_period_us").read_text())
+        return limit_us / period_us if limit_us > 0 else None
+    except (OSError, ValueError, ZeroDivisionError):
         return None
 
 
@@ -73,62 +73,75 @@ class Lease:
 
 
 @contextmanager
-def lease(
-    count: int, among: tuple[int, ...], *, exactly: tuple[int, ...] | None = None
-) -> Iterator[Lease]:
-    """Hold `count` CPUs of `among` (or just those of `exactly`) that no other lease holds.
+def lease(count: int, among: tuple[int, ...]) -> Iterator[Lease]:
+    """Hold `count` CPUs of `among` that no other lease holds.
 
-    Waits for its turn, first come first served, so that a wide cell is not starved by narrow ones.
-    Raises LabError if the folder cannot be used.
+    Waits for its turn, so that a wide cell is not starved by narrow ones. Raises LabError if there
+    are not as many, or the folder cannot be used.
     """
+    if count > len(among):
+        choice = ", ".join(map(str, among))
+        raise LabError(
+            f"cannot lease {count} CPUs: there are {len(among)} to choose from ({choice})."
+        )
     folder = lease_folder()
     try:
-        if not folder.exists():
-            folder.mkdir(mode=0o1777, parents=True, exist_ok=True)
-            folder.chmod(0o1777)
-        turn = _open(folder / "turn")
+        held = _wait(folder, count, among)
     except OSError as error:
         raise LabError(
             f"cannot lease CPUs in {folder}: {error.strerror}. "
             "Set LAB_LEASE_DIR to a folder that can be written."
         ) from None
     try:
-        fcntl.flock(turn, fcntl.LOCK_EX)
-        held = _take(folder, count, exactly or among)
-        while held is None:
-            time.sleep(_POLL)
-            held = _take(folder, count, exactly or among)
-    finally:
-        os.close(turn)
-    try:
         yield held
     finally:
         held.release()
 
 
+def _wait(folder: Path, count: int, among: tuple[int, ...]) -> Lease:
+    """The lease, once it can be had. Whoever holds `turn` is first in line. Raises OSError."""
+    if not folder.exists():
+        folder.mkdir(mode=0o1777, parents=True, exist_ok=True)
+        folder.chmod(0o1777)
+    turn = _open(folder / "turn")
+    try:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        while (held := _take(folder, count, among)) is None:
+            time.sleep(_POLL)
+        return held
+    finally:
+        os.close(turn)
+
+
 def _take(folder: Path, count: int, among: tuple[int, ...]) -> Lease | None:
+    """The first `count` that are free; None, and none taken, if there are not as many."""
     cpus: list[int] = []
-    descriptors: list[int] = []
-    if count == 0:
-        return Lease((), ())
-    for cpu in among:
-        fd = _open(folder / f"cpu{cpu}")
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(fd)
-            continue
-        cpus.append(cpu)
-        descriptors.append(fd)
-        if len(cpus) == count:
-            return Lease(tuple(cpus), tuple(descriptors))
-    for fd in descriptors:
-        os.close(fd)
-    return None
+    with ExitStack() as taken:
+        descriptors: list[int] = []
+        for cpu in among:
+            if len(cpus) == count:
+                break
+            fd = _open(folder / f"cpu{cpu}")
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(fd)
+                continue
+            taken.callback(os.close, fd)
+            cpus.append(cpu)
+            descriptors.append(fd)
+        if len(cpus) < count:
+            return None
+        taken.pop_all()
+        return Lease(tuple(cpus), tuple(descriptors))
 
 
 def _open(path: Path) -> int:
+    """A descriptor of a file that every user may lock; made if it is not there."""
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fd = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        with suppress(PermissionError):  # another user was quicker
+            os.fchmod(fd, 0o644)  # whatever the umask
+        return fd

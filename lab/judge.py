@@ -40,26 +40,25 @@ def outcome_of(sample: Sample, pattern: str) -> str:
     if sample.end != "ended":
         return sample.end
     code = ends.exit_text(sample.exit_code)
+    if sample.exit_code:
+        return code  # whatever it had printed before
     if pattern:
         matches = list(re.finditer(pattern, sample.stdout))
-        if matches:
-            return _text_of(matches[-1])
-        return code if sample.exit_code else "no outcome in stdout"
-    if sample.exit_code:
-        return code
+        return _text_of(matches[-1]) if matches else "no outcome in stdout"
     text = sample.stdout.strip()
     if not text:
         return f"{code}, no output"
     if len(text) <= 60 and "\n" not in text:
         return f"{code}, {text}"
     digest = hashlib.sha256(sample.stdout.encode()).hexdigest()[:8]
-    lines = text.count("\n") + 1
-    return f"{code}, {lines} lines ({digest}): {text.splitlines()[0][:40]}"
+    lines = text.split("\n")
+    count = f"{len(lines)} line{'s' if len(lines) != 1 else ''}"
+    return f"{code}, {count} ({digest}): {lines[0][:40]}"
 
 
 def _text_of(match: re.Match[str]) -> str:
     if match.groupdict():
-        return " ".join(f"{name}={value}" for name, value in match.groupdict().items())
+        return " ".join(f"{name}={value or ''}" for name, value in match.groupdict().items())
     if match.groups():
         return " ".join(value or "" for value in match.groups())
     return match[0]
@@ -72,11 +71,10 @@ def judge(
     *,
     path: str,
     host: str,
-    pinned: tuple[int, ...],
     seconds: float,
     repro: str,
 ) -> CellResult:
-    """The result of a cell that was pinned to the CPUs `pinned` and took `seconds` of wall time."""
+    """The result of a cell that took `seconds` of wall time."""
     samples = tuple(samples)
     expected = scenario.expected(cell)
     base = CellResult(
@@ -95,7 +93,7 @@ def judge(
         cpu_seconds=round(sum(s.cpu_seconds for s in samples), 4),
         repro=repro,
     )
-    trouble = _trouble(samples, pinned)
+    trouble = _trouble(samples)
     if trouble:
         return replace(base, status=Status.ERROR, reason=trouble)
     outcomes = tuple(outcome_of(sample, scenario.outcome) for sample in samples)
@@ -113,8 +111,9 @@ def judge(
     ended_well = not findings
     for check in scenario.checks:
         findings += CHECKS[check](case)
+    findings += _table(scenario, case)
     if ended_well:
-        findings += _table(scenario, case, graded)
+        findings += _required(scenario, case)
     verdict = _verdict(findings, expected)
     reasons = dict(zip(outcomes, graded, strict=True))
     return replace(
@@ -140,7 +139,9 @@ def judge_scenario(scenario: Scenario, path: str, cells: list[CellResult]) -> Sc
         findings = [inconclusive("determinism", "fewer than two cells ran")]
         verdict = Verdict.INCONCLUSIVE
     # With one side of the axis selected, nothing can differ: that is no failure of the scenario.
-    compared = len({cell.start_method for cell in ran}) > 1 or len(ran) == len(cells) > 1
+    # Which axis is not known, so at least no start method of its own may be missing.
+    methods = {cell.start_method for cell in ran}
+    compared = len(ran) > 1 and methods >= set(scenario.start_methods)
     ok = verdict == scenario.expect_across or (
         verdict in (Verdict.CLEAN, Verdict.INCONCLUSIVE) and not compared
     )
@@ -156,41 +157,61 @@ def judge_scenario(scenario: Scenario, path: str, cells: list[CellResult]) -> Sc
     )
 
 
-def _trouble(samples: tuple[Sample, ...], pinned: tuple[int, ...]) -> str:
+def _trouble(samples: tuple[Sample, ...]) -> str:
     """Why the lab cannot judge these samples; empty if it can."""
     if not samples:
         return "no sample was run"
     for sample in samples:
         if sample.error:
-            return f"sample with seed {sample.seed}: {sample.error.strip().splitlines()[-1]}"
+            return (
+                f"sample with seed {sample.seed}: {_last_line(sample.error) or 'no reason given'}"
+            )
         if not sample.cpus:
-            if sample.exit_code and sample.stderr:
-                why = sample.stderr.strip().splitlines()[-1]
+            why = _last_line(sample.stderr)
+            if sample.exit_code and why:
                 return f"the interpreter did not come up for seed {sample.seed}: {why}"
             return f"the sample with seed {sample.seed} never said on which CPUs it ran"
-        if pinned and tuple(sample.cpus) != pinned:
-            return f"pinned to CPUs {list(pinned)}, but the sample saw {sample.cpus}"
+        if sample.pinned and tuple(sample.cpus) != sample.pinned:
+            return f"pinned to CPUs {list(sample.pinned)}, but the sample saw {sample.cpus}"
     return ""
+
+
+def _last_line(text: str) -> str:
+    return text.strip().rpartition("\n")[2]
+
+
+def _failed(sample: Sample) -> bool:
+    return sample.end != "ended" or sample.exit_code != 0
 
 
 def _grade(scenario: Scenario, outcome: str, sample: Sample) -> tuple[Grade, str]:
     grade, why = scenario.grade(outcome)
-    failed = sample.end != "ended" or sample.exit_code != 0
-    if failed and (grade == Grade.UNGRADED or not scenario.rows):
+    if _failed(sample) and (grade == Grade.UNGRADED or not scenario.rows):
         return Grade.FORBIDDEN, "the script did not end well"
     return grade, why
 
 
-def _table(scenario: Scenario, case: Case, graded: list[tuple[Grade, str]]) -> list[Finding]:
-    """What the outcome table itself has to say: forbidden, ungraded and missing outcomes."""
+def _table(scenario: Scenario, case: Case) -> list[Finding]:
+    """Forbidden and ungraded outcomes of samples that ended well; how others ended is told."""
     findings = []
+    well = [
+        (outcome, grade)
+        for sample, outcome, grade in zip(case.samples, case.outcomes, case.grades, strict=True)
+        if not _failed(sample)
+    ]
     for grade, verdict in (
         (Grade.FORBIDDEN, Verdict.FORBIDDEN),
         (Grade.UNGRADED, Verdict.UNGRADED),
     ):
-        seen = Counter(o for o, (g, _) in zip(case.outcomes, graded, strict=True) if g == grade)
-        lost = "updates" in scenario.checks and grade == Grade.FORBIDDEN
-        if seen and not lost:  # there a loss is the finding, and its grade only says it twice
+        seen = Counter(outcome for outcome, its_grade in well if its_grade == grade)
+        # With the check `updates` a loss is the finding, and its grade only says it twice; but
+        # where losses are expected, it says that this is not one of them.
+        told = (
+            grade == Grade.FORBIDDEN
+            and "updates" in scenario.checks
+            and case.expected != Verdict.LOST_UPDATES
+        )
+        if seen and not told:
             outcome = next(iter(seen))
             findings.append(
                 Finding(
@@ -201,12 +222,16 @@ def _table(scenario: Scenario, case: Case, graded: list[tuple[Grade, str]]) -> l
                     {"outcomes": dict(seen)},
                 )
             )
-    for row in scenario.rows:
-        if row.required and not any(row.matches(outcome) for outcome in case.outcomes):
-            findings.append(
-                inconclusive("outcomes", f"no sample ended with {row.id!r}, which has to be seen")
-            )
     return findings
+
+
+def _required(scenario: Scenario, case: Case) -> list[Finding]:
+    """Rows of the table that have to be seen and were not."""
+    return [
+        inconclusive("outcomes", f"no sample ended with {row.id!r}, which has to be seen")
+        for row in scenario.rows
+        if row.required and not any(row.matches(outcome) for outcome in case.outcomes)
+    ]
 
 
 def _verdict(findings: list[Finding], expected: Verdict) -> Verdict:
@@ -246,7 +271,7 @@ def _notes(cell: Cell, samples: tuple[Sample, ...]) -> tuple[str, ...]:
             f"instead of {cell.start_method}"
         )
     if any(sample.locks and sample.locks["cut"] for sample in samples):
-        notes.append("more lock events than fit the record: the first of each process were judged")
+        notes.append("more lock events than fit the record: those until it was full were judged")
     if any(trouble for sample in samples for trouble in sample.told("trouble")):
         notes.append("part of the lab's own observation failed inside the sample")
     cut = max((sample.stdout_bytes for sample in samples), default=0)

@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 
 from lab.errors import UsageError
 from lab.model import PROFILES, START_METHODS, Cell
@@ -54,9 +54,8 @@ def parse_start_methods(text: str) -> tuple[str, ...] | None:
     """`fork,spawn`, `all`, or nothing. Raises UsageError."""
     if not text:
         return None
-    if text == "all":
-        return START_METHODS
-    return _choices("--start-method", text, START_METHODS, "all")
+    methods = _choices("--start-method", text, (*START_METHODS, "all"))
+    return START_METHODS if "all" in methods else methods
 
 
 def parse_profiles(text: str) -> tuple[str, ...]:
@@ -70,7 +69,7 @@ def parse_cores(text: str, auto: tuple[int, ...]) -> tuple[int, ...]:
         return auto
     counts = []
     for part in text.split(","):
-        if not part.strip().isdecimal() or not 1 <= int(part) <= MOST_CORES:
+        if not re.fullmatch(r"\s*[0-9]{1,9}\s*", part) or not 1 <= int(part) <= MOST_CORES:
             raise UsageError(
                 f"--cores {text}: {part.strip() or 'an empty part'} is no core count. "
                 f"Give counts from 1 to {MOST_CORES} such as 1,2,4, or auto "
@@ -87,7 +86,7 @@ def parse_pythons(text: str) -> tuple[Interpreter, ...]:
     """
     if not text:
         return (current(),)
-    return tuple(_interpreter(part.strip()) for part in text.split(","))
+    return tuple(dict.fromkeys(_interpreter(part.strip()) for part in text.split(",")))
 
 
 def interpreters() -> tuple[Interpreter, ...]:
@@ -105,48 +104,52 @@ def interpreters() -> tuple[Interpreter, ...]:
 
 
 def cells(scenarios: list[Scenario], axes: Axes) -> list[tuple[Scenario, Cell, Interpreter]]:
-    """All cells, in the order in which they pack best: the widest first, then the longest."""
-    found = []
+    """All cells, in the order in which they pack best: the widest first, then the longest.
+
+    Raises UsageError where two cells would have the same id.
+    """
+    found: dict[str, tuple[Scenario, Cell, Interpreter]] = {}
     for scenario in scenarios:
         for method in axes.start_methods or scenario.start_methods:
             for cores in axes.cores:
                 for python in axes.pythons:
                     for profile in axes.profiles:
                         cell = Cell(scenario.name, method, cores, python.minor, profile)
-                        found.append((scenario, cell, python))
-    ids = [cell.id for _, cell, _ in found]
-    twice = (
-        {cell_id for cell_id in ids if ids.count(cell_id) > 1} if len(set(ids)) < len(ids) else ()
+                        if cell.id in found:
+                            other, _, its_python = found[cell.id]
+                            raise UsageError(_alike(other, scenario, its_python, python))
+                        found[cell.id] = (scenario, cell, python)
+    return sorted(
+        found.values(), key=lambda item: (-item[1].cores, _ORDER.index(item[1].start_method))
     )
-    if twice:
-        raise UsageError(
-            f"two scenarios have the same name: {sorted(twice)[0]} stands for both. Rename one."
+
+
+def _alike(one: Scenario, other: Scenario, python: Interpreter, its_python: Interpreter) -> str:
+    """Why two cells have the same id, and what to do about it."""
+    if one is not other:
+        return (
+            f"{one.path} and {other.path}: two scenarios of one name, {one.name}, so nobody could "
+            "tell their cells apart. Rename one."
         )
-    found.sort(key=lambda item: (-item[1].cores, _ORDER.index(item[1].start_method)))
-    return found
+    return (
+        f"--python: {python.path} and {its_python.path} are both Python {python.minor}, so nobody "
+        "could tell their cells apart. Give one of them."
+    )
 
 
-def unsupported(scenario: Scenario, cell: Cell, python: Interpreter, available: int) -> str:
-    """Why a cell cannot run here; empty if it can."""
-    if cell.cores > available:
-        plural = "s" if available != 1 else ""
-        return f"{cell.cores} cores asked for, {available} CPU{plural} usable here"
-    if scenario.requires_python:
-        try:
-            allowed = SpecifierSet(scenario.requires_python)
-        except InvalidSpecifier:
-            return f"requires-python {scenario.requires_python!r} is no version specifier"
-        if not allowed.contains(python.version, prereleases=True):
-            return f"the script asks for Python {scenario.requires_python}, not {python.version}"
+def unsupported(scenario: Scenario, python: Interpreter) -> str:
+    """Why a script cannot run with an interpreter; empty if it can."""
+    if not SpecifierSet(scenario.requires_python).contains(python.version, prereleases=True):
+        return f"the script asks for Python {scenario.requires_python}, not {python.version}"
     return ""
 
 
-def _choices(option: str, text: str, allowed: tuple[str, ...], *more: str) -> tuple[str, ...]:
+def _choices(option: str, text: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
     values = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
     for value in values:
         if value not in allowed:
             raise UsageError(
-                f"{option} {text}: unknown {value!r}. Allowed are {', '.join((*allowed, *more))}."
+                f"{option} {text}: unknown {value!r}. Allowed are {', '.join(allowed)}."
             )
     return values
 
@@ -155,19 +158,27 @@ def _interpreter(text: str) -> Interpreter:
     path = text if os.sep in text else _find(text)
     if not path:
         raise UsageError(
-            f"--python {text}: no such interpreter. Give a version that is installed "
-            f"(`lab list pythons`), or the path of one."
+            f"--python {text or 'with an empty part'}: no such interpreter. Give a version that is "
+            "installed (`lab list pythons`), or the path of one."
         )
     code = "import sys; print('.'.join(map(str, sys.version_info[:3])), sys.implementation.name)"
     try:
-        told = subprocess.run(
-            [path, "-I", "-c", code], capture_output=True, text=True, timeout=30, check=True
-        ).stdout.split()
+        answer = subprocess.run(
+            [path, "-I", "-c", code],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=30,
+            check=True,
+        )
     except (OSError, subprocess.SubprocessError) as error:
         why = getattr(error, "strerror", None) or "it does not run as a Python"
         raise UsageError(f"--python {text}: {why}. `lab list pythons` shows those found.") from None
+    told = answer.stdout.split()
     if len(told) != 2 or not re.fullmatch(r"3\.\d+\.\d+", told[0]):
-        raise UsageError(f"--python {text}: not a Python 3 ({' '.join(told) or 'no answer'}).")
+        it_said = " ".join(told)[:60] or "no answer"
+        raise UsageError(f"--python {text}: not a Python 3 ({it_said}).")
     interpreter = Interpreter(path, told[0])
     if int(interpreter.minor.split(".")[1]) < 8:
         raise UsageError(
@@ -178,16 +189,24 @@ def _interpreter(text: str) -> Interpreter:
 
 def _find(version: str) -> str:
     """The interpreter of a version such as 3.12, from PATH and from pyenv; empty if none is."""
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)*[a-z]*", version):
+        return ""
     if version == current().minor:
         return sys.executable
     on_path = shutil.which(f"python{version}")
     if on_path and _runs(on_path):
         return on_path
     root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    for folder in sorted((root / "versions").glob(f"{version}.*"), reverse=True):
+    folders = list((root / "versions").glob(f"{version}.*"))
+    for folder in sorted(folders, key=_numbers, reverse=True):
         if (folder / "bin" / "python").exists():
             return str(folder / "bin" / "python")
     return ""
+
+
+def _numbers(folder: Path) -> list[int]:
+    """`3.9.18` is newer than `3.9.2`."""
+    return [int(number) for number in re.findall(r"[0-9]+", folder.name)]
 
 
 def _runs(path: str) -> bool:

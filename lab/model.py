@@ -97,6 +97,7 @@ class Sample:
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     cpus: list[int] = field(default_factory=list)
+    pinned: tuple[int, ...] = ()  # the CPUs it was to run on; added by the lab
     python: str = ""
     own_method: str | None = None
     root: int = 0

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import ast
+import difflib
+import math
 import re
+import tokenize
 import tomllib
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from lab.errors import MetadataError, UsageError
 from lab.model import CHECKS, DEFAULT_START_METHODS, START_METHODS, Cell, Grade, Verdict
 
 _BLOCK = re.compile(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
 """The inline script metadata block, from PEP 723."""
+
+_MEANT = re.compile(r"(?m)^#\s*///\s*script\s*$(?s:.*?)^#\s*\[+tool\.lab\b")
+"""What was meant for such a block, with something for the lab in it."""
 
 _KEYS = (
     "summary",
@@ -46,7 +56,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A script and its expectations; docs/scenarios.md describes each key of the metadata."""
+    """A script and its expectations; docs/scenarios.md describes each key of the metadata.
+
+    `expect` pairs selectors with verdicts in the order in which they are tried.
+    """
 
     path: Path
     summary: str = ""
@@ -86,20 +99,31 @@ class Scenario:
 def load(path: Path) -> Scenario:
     """Read a script. Raises UsageError if it cannot be read, MetadataError for its block."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = _read(path)
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file. Give a script or a folder of scripts.") from None
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}).") from None
+        why = f"not {error.encoding.upper()} ({error.reason} at byte {error.start})"
+        raise UsageError(f"{path}: {why}.") from None
+    except SyntaxError as error:
+        unknown = error.msg.startswith("unknown encoding")
+        why = error.msg.partition(" for ")[0] if unknown else "not UTF-8, nor declared otherwise"
+        raise UsageError(f"{path}: {why}.") from None
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}.") from None
     blocks = list(_BLOCK.finditer(text))
     if len(blocks) > 1:
         line = _line(text, blocks[1].start())
         raise MetadataError(f"{path}:{line}: a second `# /// script` block; there may be one.")
-    if not blocks:
-        return Scenario(path, summary=_first_line_of_docstring(text))
-    return _Block(path, text, blocks[0]).scenario()
+    if blocks:
+        return _Block(path, text, blocks[0]).scenario()
+    if meant := _MEANT.search(text):
+        raise MetadataError(
+            f"{path}:{_line(text, meant.start())}: this script block is not whole, so nobody reads "
+            "it. It begins with the line `# /// script` and ends with `# ///`; each line between "
+            "is `#`, or `# ` and more."
+        )
+    return Scenario(path, summary=_first_line_of_docstring(text))
 
 
 def collect(targets: list[str], bundled: Path) -> list[Scenario]:
@@ -110,7 +134,7 @@ def collect(targets: list[str], bundled: Path) -> list[Scenario]:
     paths: list[Path] = []
     for target in targets or [str(bundled)]:
         path = Path(target)
-        if path.is_dir():
+        if _is(Path.is_dir, path):
             inside = [p for p in sorted(path.glob("*.py")) if not p.name.startswith("_")]
             if path != bundled:
                 inside = [p for p in inside if _is_runnable(p)]
@@ -120,17 +144,14 @@ def collect(targets: list[str], bundled: Path) -> list[Scenario]:
                     '`if __name__ == "__main__"` guard or a `# /// script` block.'
                 )
             paths += inside
-        elif path.exists():
+        elif _is(Path.exists, path):
             paths.append(path)
-        elif (bundled / f"{target}.py").exists():
+        elif _is(Path.exists, bundled / f"{target}.py"):
             paths.append(bundled / f"{target}.py")
         else:
-            names = sorted(p.stem for p in bundled.glob("*.py"))
-            close = [name for name in names if target in name][:3]
-            hint = f" Did you mean {' or '.join(close)}?" if close else ""
             raise UsageError(
-                f"{target}: no such file or folder, and no bundled scenario of that name.{hint} "
-                "`lab list scenarios` shows the bundled ones."
+                f"{target}: no such file or folder, and no bundled scenario of that name."
+                f"{_hint(target, bundled)} `lab list scenarios` shows the bundled ones."
             )
     unique = {path.resolve(): path for path in paths}
     return [load(path) for path in unique.values()]
@@ -143,18 +164,42 @@ def bundled_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "scenarios"
 
 
+def _is(test: Callable[[Path], bool], path: Path) -> bool:
+    """The answer of `Path.exists` or `Path.is_dir`; no, where the path itself is impossible."""
+    try:
+        return test(path)
+    except OSError:
+        return False
+
+
+def _hint(target: str, bundled: Path) -> str:
+    """A sentence with the bundled names that come nearest to what was typed; empty for none."""
+    name = Path(target).stem
+    names = sorted(path.stem for path in bundled.glob("*.py"))
+    close = [each for each in names if name in each][:3] or difflib.get_close_matches(name, names)
+    return f" Did you mean {' or '.join(close)}?" if close else ""
+
+
+def _read(path: Path) -> str:
+    """A script's text, decoded as Python would. Raises OSError, UnicodeDecodeError, SyntaxError."""
+    with tokenize.open(path) as file:
+        return file.read()
+
+
 def _is_runnable(path: Path) -> bool:
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        text = _read(path)
+    except (OSError, UnicodeDecodeError, SyntaxError):
         return False
     return "__main__" in text or _BLOCK.search(text) is not None
 
 
 def _first_line_of_docstring(text: str) -> str:
     try:
-        docstring = ast.get_docstring(ast.parse(text)) or ""
-    except (SyntaxError, ValueError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they come when it runs, for whom they concern
+            docstring = ast.get_docstring(ast.parse(text)) or ""
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ""  # what is wrong with it shows when it runs
     return docstring.partition("\n")[0]
 
@@ -163,14 +208,22 @@ def _line(text: str, position: int) -> int:
     return text.count("\n", 0, position) + 1
 
 
+_Step = str | int
+
+_LAB: tuple[_Step, ...] = ("tool", "lab")
+
+
 class _Block:
-    """A metadata block being read; its errors name file, line, key and what is allowed."""
+    """A metadata block being read; its errors name file, line, key and what is allowed.
+
+    Keys are paths into the data, such as ("tool", "lab", "outcomes", 0, "id").
+    """
 
     def __init__(self, path: Path, text: str, match: re.Match[str]) -> None:
         self.path = path
         self.text = text
         self.first = _line(text, match.start()) + 1
-        self.lines = [line[2:] for line in match.group("content").splitlines()]
+        self.lines = [line[2:] for line in match["content"].removesuffix("\n").split("\n")]
         try:
             self.data = tomllib.loads("\n".join(self.lines))
         except tomllib.TOMLDecodeError as error:
@@ -179,79 +232,97 @@ class _Block:
             why = re.sub(r" \(at .*\)", "", str(error))
             raise MetadataError(f"{path}:{at}: the script block is not TOML: {why}.") from None
 
-    def error(self, key: str, message: str) -> MetadataError:
-        """An error at the line where `key` stands."""
-        pattern = re.compile(rf"^\s*(\[\[?)?[\w.\"'-]*\b{re.escape(key.split('.')[-1])}\b")
-        at = next((n for n, line in enumerate(self.lines) if pattern.match(line)), 0)
-        return MetadataError(f"{self.path}:{self.first + at}: {key}: {message}")
+    def error(self, key: tuple[_Step, ...], message: str) -> MetadataError:
+        """An error at the line where `key` is set."""
+        steps = key[2:] if key[:2] == _LAB and len(key) > 2 else key
+        name = "".join(f"[{step + 1}]" if isinstance(step, int) else f".{step}" for step in steps)
+        return MetadataError(f"{self.path}:{self.line(key)}: {name[1:]}: {message}")
+
+    def line(self, key: tuple[_Step, ...]) -> int:
+        """Where the statement begins that sets `key`: the first after which the data has it."""
+        begin = 0
+        for end in range(1, len(self.lines) + 1):
+            try:
+                data = tomllib.loads("\n".join(self.lines[:end]))
+            except tomllib.TOMLDecodeError:
+                continue  # in the middle of a statement
+            if _has(data, key):
+                return self.first + begin
+            begin = end
+        return self.first
 
     def scenario(self) -> Scenario:
-        tool = self.data.get("tool", {})
-        if not isinstance(tool, dict) or not isinstance(tool.get("lab", {}), dict):
-            raise self.error("tool.lab", "must be a table.")
-        lab = tool.get("lab", {})
+        lab: Any = self.data
+        for depth in (1, 2):
+            lab = lab.get(_LAB[depth - 1], {})
+            if not isinstance(lab, dict):
+                raise self.error(_LAB[:depth], "must be a table.")
         for key in lab:
             if key not in _KEYS:
-                raise self.error(key, f"unknown key; known are {', '.join(_KEYS)}.")
-        across = self.verdict("expect-across", lab.get("expect-across", "clean"))
-        if across not in (Verdict.CLEAN, Verdict.NONDETERMINISTIC):
-            raise self.error("expect-across", "must be `clean` or `nondeterministic`.")
-        timeout = lab.get("timeout")
-        if timeout is not None and (
-            isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout <= 0
-        ):
-            raise self.error("timeout", f"must be a number of seconds above 0, not {timeout!r}.")
-        requires = self.data.get("requires-python", "")
-        if not isinstance(requires, str):
-            raise self.error("requires-python", "must be text such as '>=3.11'.")
+                raise self.error((*_LAB, key), f"unknown key; known are {', '.join(_KEYS)}.")
+        checks = self.choices(lab, "checks", CHECKS, ("determinism", "exceptions", "cleanup"))
+        rows = self.rows(lab.get("outcomes", []))
+        if "updates" in checks and not rows:
+            raise self.error(
+                (*_LAB, "checks"),
+                "`updates` needs an outcome table ([[tool.lab.outcomes]]) that says what lost "
+                "nothing.",
+            )
         return Scenario(
             self.path,
-            summary=self.string(lab, "summary") or _first_line_of_docstring(self.text),
-            checks=self.choices(lab, "checks", CHECKS, ("determinism", "exceptions", "cleanup")),
-            outcome=self.regex("outcome", self.string(lab, "outcome")),
+            summary=self.string((*_LAB, "summary"), lab.get("summary", ""))
+            or _first_line_of_docstring(self.text),
+            checks=checks,
+            outcome=self.regex((*_LAB, "outcome"), lab.get("outcome", "")),
             expect=self.expect(lab.get("expect", "clean")),
-            expect_across=across,
+            expect_across=self.across(lab.get("expect-across", "clean"), checks),
             start_methods=self.choices(lab, "start-methods", START_METHODS, DEFAULT_START_METHODS),
-            args=self.strings(lab, "args"),
-            timeout=float(timeout) if timeout is not None else None,
-            rows=self.rows(lab.get("outcomes", [])),
-            requires_python=requires,
+            args=self.strings((*_LAB, "args"), lab.get("args", [])),
+            timeout=self.seconds((*_LAB, "timeout"), lab["timeout"]) if "timeout" in lab else None,
+            rows=rows,
+            requires_python=self.requires_python(),
             has_block=True,
         )
 
-    def string(self, table: dict[str, Any], key: str) -> str:
-        value = table.get(key, "")
+    def string(self, key: tuple[_Step, ...], value: Any) -> str:
         if not isinstance(value, str):
             raise self.error(key, f"must be text, not {value!r}.")
         return value
 
-    def strings(self, table: dict[str, Any], key: str) -> tuple[str, ...]:
-        value = table.get(key, [])
+    def strings(self, key: tuple[_Step, ...], value: Any) -> tuple[str, ...]:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise self.error(key, f"must be a list of texts, not {value!r}.")
         return tuple(value)
 
     def choices(
-        self, table: dict[str, Any], key: str, allowed: tuple[str, ...], default: tuple[str, ...]
+        self, lab: dict[str, Any], name: str, allowed: tuple[str, ...], default: tuple[str, ...]
     ) -> tuple[str, ...]:
-        if key not in table:
+        if name not in lab:
             return default
-        values = self.strings(table, key)
+        key = (*_LAB, name)
+        values = self.strings(key, lab[name])
         for value in values:
             if value not in allowed:
                 raise self.error(key, f"unknown {value!r}; allowed are {', '.join(allowed)}.")
         if not values:
             raise self.error(key, f"is empty; allowed are {', '.join(allowed)}.")
-        return values
+        return tuple(dict.fromkeys(values))
 
-    def regex(self, key: str, pattern: str) -> str:
+    def seconds(self, key: tuple[_Step, ...], value: Any) -> float:
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number or not 0 < value < math.inf:
+            raise self.error(key, f"must be a number of seconds above 0, not {value!r}.")
+        return float(value)
+
+    def regex(self, key: tuple[_Step, ...], value: Any) -> str:
+        pattern = self.string(key, value)
         try:
             re.compile(pattern)
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise self.error(key, f"{pattern!r} is no regular expression: {error}.") from None
         return pattern
 
-    def verdict(self, key: str, value: Any) -> Verdict:
+    def verdict(self, key: tuple[_Step, ...], value: Any) -> Verdict:
         try:
             return Verdict(value)
         except ValueError:
@@ -259,32 +330,70 @@ class _Block:
             raise self.error(key, f"unknown verdict {value!r}; allowed are {allowed}.") from None
 
     def expect(self, value: Any) -> tuple[tuple[str, Verdict], ...]:
-        if isinstance(value, dict):
-            if not value:
-                raise self.error("expect", "is an empty table.")
-            return tuple((key, self.verdict("expect", item)) for key, item in value.items())
-        return (("*", self.verdict("expect", value)),)
+        key = (*_LAB, "expect")
+        if not isinstance(value, dict):
+            return (("*", self.verdict(key, value)),)
+        if not value:
+            raise self.error(key, "is an empty table.")
+        pairs = (
+            (selector, self.verdict((*key, selector), each)) for selector, each in value.items()
+        )
+        return tuple(sorted(pairs, key=lambda pair: pair[0] == "*"))
+
+    def across(self, value: Any, checks: tuple[str, ...]) -> Verdict:
+        key = (*_LAB, "expect-across")
+        allowed = (Verdict.CLEAN, Verdict.NONDETERMINISTIC)
+        if value not in allowed:
+            raise self.error(key, f"unknown {value!r}; allowed are {', '.join(allowed)}.")
+        if value != Verdict.CLEAN and "determinism" not in checks:
+            raise self.error(key, "needs the check `determinism`, which compares the cells.")
+        return Verdict(value)
+
+    def requires_python(self) -> str:
+        value = self.data.get("requires-python", "")
+        if not isinstance(value, str):
+            message = f"must be text such as '>=3.11', not {value!r}."
+            raise self.error(("requires-python",), message)
+        try:
+            SpecifierSet(value)
+        except InvalidSpecifier:
+            message = f"{value!r} is no version specifier such as '>=3.11'."
+            raise self.error(("requires-python",), message) from None
+        return value
 
     def rows(self, value: Any) -> tuple[Row, ...]:
         if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
-            raise self.error("outcomes", "must be an array of tables: [[tool.lab.outcomes]].")
-        return tuple(self.row(number, row) for number, row in enumerate(value, 1))
+            message = "must be an array of tables: [[tool.lab.outcomes]]."
+            raise self.error((*_LAB, "outcomes"), message)
+        return tuple(self.row((*_LAB, "outcomes", at), row) for at, row in enumerate(value))
 
-    def row(self, number: int, row: dict[str, Any]) -> Row:
-        key = f"outcomes[{number}]"
+    def row(self, key: tuple[_Step, ...], row: dict[str, Any]) -> Row:
         for name in row:
             if name not in _ROW_KEYS:
-                raise self.error(name, f"unknown key in {key}; known are {', '.join(_ROW_KEYS)}.")
-        if not isinstance(row.get("id"), str):
-            raise self.error("outcomes", f"{key} has no `id`.")
+                raise self.error((*key, name), f"unknown key; known are {', '.join(_ROW_KEYS)}.")
+        if "id" not in row:
+            raise self.error(key, "has no `id`, the regular expression of its outcomes.")
         grades = [grade.value for grade in Grade if grade != Grade.UNGRADED]
-        if row.get("grade") not in grades:
-            raise self.error(
-                "grade", f"{row.get('grade')!r} in {key}; allowed are {', '.join(grades)}."
-            )
+        if "grade" not in row:
+            raise self.error(key, f"has no `grade`; allowed are {', '.join(grades)}.")
+        if row["grade"] not in grades:
+            message = f"unknown {row['grade']!r}; allowed are {', '.join(grades)}."
+            raise self.error((*key, "grade"), message)
         required = row.get("required", False)
         if not isinstance(required, bool):
-            raise self.error("required", f"must be true or false in {key}.")
+            raise self.error((*key, "required"), f"must be true or false, not {required!r}.")
         return Row(
-            self.regex("id", row["id"]), Grade(row["grade"]), self.string(row, "why"), required
+            self.regex((*key, "id"), row["id"]),
+            Grade(row["grade"]),
+            self.string((*key, "why"), row.get("why", "")),
+            required,
         )
+
+
+def _has(data: Any, key: tuple[_Step, ...]) -> bool:
+    for step in key:
+        try:
+            data = data[step]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return True

@@ -79,6 +79,10 @@ class Kept:
         return answer
 
 
+def _abandon(*_: object) -> None:
+    raise Abandoned
+
+
 def run(request: Request, lifeline: int) -> dict[str, Any]:
     """Run the samples of a cell until its budget is spent. Raises Abandoned when `lifeline` closes.
 
@@ -92,6 +96,7 @@ def run(request: Request, lifeline: int) -> dict[str, Any]:
     samples: list[dict[str, Any]] = []
     under_way: dict[int, Kept] = {}
     begun = 0
+    signal.signal(signal.SIGTERM, _abandon)
     hold, release = os.pipe()  # closes with us, and every keeper sees it
     try:
         while True:
@@ -113,6 +118,7 @@ def run(request: Request, lifeline: int) -> dict[str, Any]:
                     samples.append(under_way.pop(fd).finish())
     finally:
         # A keeper that was killed leaves its sample to us.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: what follows is short
         processes.kill_all_below(os.getpid())
         os.close(hold)
         os.close(release)

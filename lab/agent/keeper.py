@@ -179,7 +179,7 @@ class Keeper:
                 self.seed,
                 int(self._observed()),
                 "0",
-                os.path.dirname(os.path.abspath(script)),
+                os.path.join(os.path.dirname(os.path.abspath(script)), ""),
                 str(self.temporary),
             )
         )
@@ -255,6 +255,8 @@ class Keeper:
             if fd == self.lifeline:
                 processes.kill_all_below(os.getpid())
                 shutil.rmtree(self.folder, ignore_errors=True)
+                with suppress(OSError):  # the last one of a cell whose agent was killed
+                    self.folder.parent.rmdir()
                 os._exit(1)
             for output in self.outputs:
                 if output.fd == fd:
@@ -436,7 +438,7 @@ class Keeper:
         sites = {e[3]["number"]: e[3]["line"] for e in events if e[0] == "site"}
         made = {e[3]["key"]: {**e[3], "pid": e[1]} for e in events if e[0] == "lock"}
         records, cut = sections.read_traces(self.folder, sites)
-        return {**sections.summarize(records, made), "cut": cut}
+        return {**sections.summarize(records, made, cut), "cut": cut}
 
 
 def _process_left(

@@ -7,6 +7,8 @@ never a pass.
 from __future__ import annotations
 
 import json
+import math
+import sys
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -45,6 +47,10 @@ class Request:
             raise BadRequest(f"fewest {self.fewest} and most {self.most} samples")
         if self.at_once < 1 or self.timeout <= 0:
             raise BadRequest("at_once and timeout must be positive")
+        if self.budget < 0:
+            raise BadRequest(f"budget {self.budget}: must not be below 0")
+        if any(cpu < 0 for cpu in self.cpus):
+            raise BadRequest(f"CPUs {self.cpus}: there is none below 0")
 
     def is_observed(self, seed: int) -> bool:
         """Whether the sample with this seed is observed; told by the seed, so it can be rerun."""
@@ -61,7 +67,7 @@ class Request:
             raise BadRequest(f"longer than {MAX_REQUEST} bytes")
         try:
             values = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BadRequest(f"not JSON: {error}") from None
         if not isinstance(values, dict):
             raise BadRequest("not an object")
@@ -78,14 +84,20 @@ def _checked(name: str, kind: Any, value: Any) -> Any:
             return value
         case "bool" if isinstance(value, bool):
             return value
-        case "int" if isinstance(value, int) and not isinstance(value, bool):
+        case "int" if _is_int(value):
             return value
-        case "float" if isinstance(value, (int, float)) and not isinstance(value, bool):
+        case "float" if isinstance(value, float) and math.isfinite(value):
+            return value
+        case "float" if _is_int(value) and abs(value) <= sys.float_info.max:
             return float(value)
         case "tuple[str, ...]" if isinstance(value, list):
             if all(isinstance(item, str) for item in value):
                 return tuple(value)
         case "tuple[int, ...]" if isinstance(value, list):
-            if all(isinstance(item, int) for item in value):
+            if all(_is_int(item) for item in value):
                 return tuple(value)
     raise BadRequest(f"{name} must be {kind}, not {value!r:.80}")
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -8,7 +8,7 @@ the time.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from lab.agent.inside.mplab_records import (
     TAKEN,
     TAKEN_AFTER_WAIT,
 )
+
+_TAKES = (TAKEN, TAKEN_AFTER_WAIT)
 
 SHOWN = 5
 """How many overlaps, strays and unreleased sections of a lock are kept as evidence."""
@@ -53,25 +55,35 @@ class Section:
 
 
 def read_traces(folder: Path, sites: dict[int, str]) -> tuple[list[Record], bool]:
-    """All records of a sample in order of time, and whether some process had more than fit."""
+    """All records of a sample in order of time, and whether some process had more than fit.
+
+    Then only those up to the moment at which the first trace was full: later ones would show who
+    came into a lock, but not who had left it.
+    """
     records = []
-    cut = False
+    full: list[int] = []
     for path in folder.glob("trace.*"):
         pid = int(path.suffix[1:])
-        data = path.read_bytes()
         count = 0
-        for at, key, operation, tid, site, _ in RECORD.iter_unpack(data):
+        for at, key, operation, tid, site, _ in RECORD.iter_unpack(path.read_bytes()):
             if at == 0:
                 break
             count += 1
             records.append(Record(at, pid, tid, key, operation, sites.get(site, "")))
-        cut = cut or count >= CAPACITY
+        if count >= CAPACITY:
+            full.append(records[-1].at)
     records.sort(key=lambda record: record.at)
-    return records, cut
+    if full:
+        records = [record for record in records if record.at <= min(full)]
+    return records, bool(full)
 
 
-def summarize(records: list[Record], made: dict[int, dict[str, Any]]) -> dict[str, Any]:
+def summarize(
+    records: list[Record], made: dict[int, dict[str, Any]], cut: bool = False
+) -> dict[str, Any]:
     """What happened under each lock of `made` (key -> sort, value, max, line, pid).
+
+    `cut` says that the records end before the sample did, as `read_traces` tells.
 
     Returns {"locks": [...], "together": n}; `together` is the greatest number of processes that
     were at work at the same time. A lock has: key, line, sort ("lock", "rlock", "semaphore",
@@ -88,22 +100,23 @@ def summarize(records: list[Record], made: dict[int, dict[str, Any]]) -> dict[st
             running -= 1
         else:
             by_key[record.key].append(record)
-    locks = [_lock(key, made.get(key, {}), by_key[key]) for key in sorted(by_key)]
+    locks = [_lock(key, made.get(key, {}), by_key[key], cut) for key in sorted(by_key)]
     return {"locks": locks, "together": together}
 
 
-def _lock(key: int, made: dict[str, Any], records: list[Record]) -> dict[str, Any]:
+def _lock(key: int, made: dict[str, Any], records: list[Record], cut: bool) -> dict[str, Any]:
     limit = made.get("value", 1)
     mutex = made.get("max", 1) == 1
     sections, strays = _sections(records, mutex)
-    # A semaphore that starts at none, or that some process releases without having taken it,
-    # passes signals (as in Condition, Event and a bounded Queue): nobody is inside it.
+    # A semaphore that starts at none, or that some take and others release, passes signals (as in
+    # Condition, Event and a bounded Queue): nobody is inside it.
     signal = limit == 0 or (not mutex and _is_signal(records))
     overlaps: list[dict[str, Any]] = []
     inside = 0
     if not signal:
         inside, overlaps = _occupancy(sections, limit)
-    taken = [r for r in records if r.operation in (TAKEN, TAKEN_AFTER_WAIT)]
+    taken = [r for r in records if r.operation in _TAKES]
+    unreleased = [s for s in sections if s.until is None] if not (signal or cut) else []
     if signal:
         sort = "signal"
     elif mutex:
@@ -124,7 +137,7 @@ def _lock(key: int, made: dict[str, Any], records: list[Record]) -> dict[str, An
         "overlaps": overlaps[:SHOWN],
         "overlapped": len(overlaps),
         "strays": [] if signal else [_shown_record(r) for r in strays[:SHOWN]],
-        "unreleased": [] if signal else [_shown(s) for s in sections if s.until is None][:SHOWN],
+        "unreleased": [_shown(s) for s in unreleased[:SHOWN]],
         "sections": [(s.since, s.until, s.pid, s.site) for s in sections][:2000]
         if not signal and len({r.pid for r in taken}) == 1
         else [],
@@ -132,10 +145,18 @@ def _lock(key: int, made: dict[str, Any], records: list[Record]) -> dict[str, An
 
 
 def _is_signal(records: list[Record]) -> bool:
-    """Whether processes that never take it release it, or the other way round."""
-    takers = {r.pid for r in records if r.operation in (TAKEN, TAKEN_AFTER_WAIT)}
-    releasers = {r.pid for r in records if r.operation == RELEASED}
-    return takers != releasers and not releasers <= takers
+    """Whether some process took it more often than it released it, and another the other way round.
+
+    A release too many, in a process that never took it, is none of this: the others then have
+    released what they took.
+    """
+    balance: Counter[int] = Counter()
+    for record in records:
+        if record.operation in _TAKES:
+            balance[record.pid] += 1
+        elif record.operation == RELEASED:
+            balance[record.pid] -= 1
+    return bool(balance) and min(balance.values()) < 0 < max(balance.values())
 
 
 def _sections(records: list[Record], mutex: bool) -> tuple[list[Section], list[Record]]:
@@ -151,7 +172,7 @@ def _sections(records: list[Record], mutex: bool) -> tuple[list[Section], list[R
     strays: list[Record] = []
     suspects: dict[int, Record] = {}
     for record in records:
-        if record.operation in (TAKEN, TAKEN_AFTER_WAIT):
+        if record.operation in _TAKES:
             section = Section(record.pid, record.tid, record.site, record.at)
             sections.append(section)
             open_of[record.pid].append(section)

@@ -1,8 +1,10 @@
 """An agent that serves a lab in another container: many requests, on a socket of its own.
 
 A connection opens with one line. `control` is answered with what the agent is (its CPUs, its
-Python) and then kept: the agent ends when the last of these closes, so that nothing is left running
-once the lab has gone, however it went. Anything else is a request; it gets a process of its own.
+Python) and then kept: the agent ends when the last lab has closed its own, so that nothing is left
+running once the lab has gone, however it went. A lab that shuts down only its sending side reads
+the end of the connection once the agent has ended, or at once if another lab keeps the agent.
+Anything else is a request; it gets a process of its own.
 """
 
 from __future__ import annotations
@@ -13,14 +15,19 @@ import selectors
 import signal
 import socket
 import sys
-from contextlib import suppress
+import time
 from pathlib import Path
+from typing import Any
 
 from lab.agent import processes
 from lab.agent.protocol import MAX_REQUEST
 
 FIRST_LAB = 60.0
-"""Seconds without any lab after which an agent that nobody ever asked ends."""
+"""Seconds in which the first lab must come."""
+
+NEXT_LAB = 1.0
+"""Seconds in which another lab may come after the last, where cells ran in between: its
+`docker compose run` may have found the agent running, and starts the lab itself only now."""
 
 
 class _Server:
@@ -31,6 +38,9 @@ class _Server:
         self.selector = selectors.DefaultSelector()
         self.partial: dict[socket.socket, bytearray] = {}
         self.labs: set[socket.socket] = set()
+        self.leaving: list[socket.socket] = []
+        self.deadline = time.monotonic() + FIRST_LAB
+        self.patience = 0.0
         self.listener = _listen(path)
         self.selector.register(self.listener, selectors.EVENT_READ)
         # A signal interrupts select() by way of this pair, so that none is missed.
@@ -47,15 +57,13 @@ class _Server:
 
     def run(self) -> int:
         """Serve until there is no lab; the exit code."""
-        served = False
         try:
-            while not self.stopping and (self.labs or not served):
-                ready = self.selector.select(None if self.labs else FIRST_LAB)
-                if not ready:
+            while not self.stopping:
+                rest = None if self.labs else self.deadline - time.monotonic()
+                if rest is not None and rest <= 0:
                     break
-                for key, _ in ready:
+                for key, _ in self.selector.select(rest):
                     self._act(key.fileobj)
-                served = served or bool(self.labs)
         finally:
             self.path.unlink(missing_ok=True)
             processes.kill_all_below(os.getpid())
@@ -83,8 +91,11 @@ class _Server:
             return
         except OSError:
             data = b""
-        if connection in self.labs or not data:
-            self._drop(connection)  # a lab says nothing more: it has gone
+        if connection in self.labs:
+            self._leave(connection)  # a lab says nothing more: it has gone
+            return
+        if not data:
+            self._drop(connection)
             return
         line = self.partial[connection]
         line += data
@@ -95,13 +106,14 @@ class _Server:
 
     def _take(self, connection: socket.socket, line: bytes) -> None:
         if line == b"control\n":
-            del self.partial[connection]
-            self.labs.add(connection)
-            version = ".".join(map(str, sys.version_info[:3]))
-            about = {"cpus": self.cpus, "cores": self.cores, "python": version}
-            connection.sendall(json.dumps(about).encode() + b"\n")
+            self._welcome(connection)
             return
-        pid = os.fork()
+        self.patience = NEXT_LAB
+        try:
+            pid = os.fork()
+        except OSError as error:
+            self._refuse(connection, f"no process could be started: {error.strerror}")
+            return
         if pid == 0:
             from lab.agent.__main__ import answer
 
@@ -109,22 +121,49 @@ class _Server:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
             # An end of a connection that stays open here would hide from the others that it closed.
-            for other in (self.listener, self.wake, self.keep, *self.labs, *self.partial):
+            ours = (self.listener, self.wake, self.keep)
+            for other in (*ours, *self.labs, *self.leaving, *self.partial):
                 if other is not connection:
                     other.close()
             connection.setblocking(True)
             os._exit(answer(connection, line))
         self._drop(connection)
 
+    def _welcome(self, connection: socket.socket) -> None:
+        version = ".".join(map(str, sys.version_info[:3]))
+        about = {"cpus": self.cpus, "cores": self.cores, "python": version}
+        if self._say(connection, about):
+            del self.partial[connection]
+            self.labs.add(connection)
+            while self.leaving:
+                self.leaving.pop().close()
+
+    def _leave(self, connection: socket.socket) -> None:
+        self.labs.remove(connection)
+        if self.labs:
+            self._drop(connection)
+            return
+        # Kept open, so that our end is the end of it too.
+        self.selector.unregister(connection)
+        self.leaving.append(connection)
+        self.deadline = time.monotonic() + self.patience
+
     def _refuse(self, connection: socket.socket, reason: str) -> None:
-        with suppress(OSError):
-            connection.sendall(json.dumps({"refused": reason}).encode() + b"\n")
-        self._drop(connection)
+        if self._say(connection, {"refused": reason}):
+            self._drop(connection)
+
+    def _say(self, connection: socket.socket, answer: dict[str, Any]) -> bool:
+        """Whether it could be said; a connection that broke is dropped."""
+        try:
+            connection.sendall(json.dumps(answer).encode() + b"\n")
+        except OSError:
+            self._drop(connection)
+            return False
+        return True
 
     def _drop(self, connection: socket.socket) -> None:
         self.selector.unregister(connection)
         self.partial.pop(connection, None)
-        self.labs.discard(connection)
         connection.close()
 
 

@@ -25,8 +25,12 @@ def judge(case: Case) -> list[Finding]:
         and sample.exit_code != 0
         and grade not in (Grade.ACCEPTABLE, Grade.INTERESTING)
     ]
-    if failed:
-        findings.append(_failed(failed, len(case.samples)))
+    raised = [sample for sample in failed if _error(sample)]
+    crashed = [sample for sample in failed if not _error(sample)]
+    if raised:
+        findings.append(_raised(raised, len(case.samples)))
+    if crashed:
+        findings.append(_crashed(crashed, len(case.samples)))
     return findings
 
 
@@ -42,11 +46,11 @@ def exit_text(code: int) -> str:
 
 def _deadlock(sample: Sample, count: int, of: int) -> Finding:
     told = [_wait(sample, wait) for wait in _shown_waits(sample)]
-    lines = [f"{w['process']} waits for {w['waits_for']}" for w in told]
+    who = "; ".join(f"{w['process']} waits for {w['waits_for']}" for w in told[:4])
     return Finding(
         "ends",
         Verdict.DEADLOCK,
-        f"no process can go on ({count} of {of} samples): " + "; ".join(lines[:4]),
+        f"no process can go on ({count} of {of} samples)" + (who and f": {who}"),
         {
             "seed": sample.seed,
             "samples": of,
@@ -87,29 +91,40 @@ def _bomb(sample: Sample, count: int, of: int) -> Finding:
     )
 
 
-def _failed(failed: list[Sample], of: int) -> Finding:
-    sample = failed[0]
+def _error(sample: Sample) -> dict[str, Any] | None:
+    """The exception that ended the script, if it was one."""
     errors = [error for error in sample.told("exception") if error["where"] == "main"]
-    evidence: dict[str, Any] = {
+    return errors[-1] if errors and sample.exit_code == 1 else None
+
+
+def _raised(samples: list[Sample], of: int) -> Finding:
+    sample = samples[0]
+    error = _error(sample) or {}
+    return Finding(
+        "ends",
+        Verdict.EXCEPTION,
+        f"the script raised {error['type']}{error['args']} at {error['line']} "
+        f"({len(samples)} of {of} samples)",
+        _exit(sample) | {key: error[key] for key in ("type", "args", "line")},
+    )
+
+
+def _crashed(samples: list[Sample], of: int) -> Finding:
+    how = exit_text(samples[0].exit_code)
+    return Finding(
+        "ends",
+        Verdict.CRASHED,
+        f"the script ended with {how} ({len(samples)} of {of} samples)",
+        _exit(samples[0]),
+    )
+
+
+def _exit(sample: Sample) -> dict[str, Any]:
+    return {
         "seed": sample.seed,
         "exit": exit_text(sample.exit_code),
         "stderr": sample.stderr[-4000:],
     }
-    if errors and sample.exit_code == 1:
-        error = errors[-1]
-        return Finding(
-            "ends",
-            Verdict.EXCEPTION,
-            f"the script raised {error['type']}{error['args']} at {error['line']} "
-            f"({len(failed)} of {of} samples)",
-            evidence | {key: error[key] for key in ("type", "args", "line")},
-        )
-    return Finding(
-        "ends",
-        Verdict.CRASHED,
-        f"the script ended with {exit_text(sample.exit_code)} ({len(failed)} of {of} samples)",
-        evidence,
-    )
 
 
 def _shown_waits(sample: Sample) -> list[dict[str, Any]]:

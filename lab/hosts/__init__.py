@@ -13,8 +13,8 @@ class Host(Protocol):
 
     name: str
 
-    def available(self) -> int:
-        """The greatest core count of a cell."""
+    def lacks(self, cores: int) -> str:
+        """Why there is no place for cells of so many cores; empty if there is."""
 
     def counts(self) -> tuple[int, ...]:
         """The core counts of `--cores auto`."""

@@ -26,9 +26,13 @@ class Local:
     def __init__(self) -> None:
         self.cpus = cpus.usable()
 
-    def available(self) -> int:
-        """All CPUs that this process may run on."""
-        return len(self.cpus)
+    def lacks(self, cores: int) -> str:
+        """Whether these are more CPUs than this process may run on."""
+        available = len(self.cpus)
+        if cores <= available:
+            return ""
+        plural = "s" if available != 1 else ""
+        return f"{cores} cores asked for, {available} CPU{plural} usable here"
 
     def counts(self) -> tuple[int, ...]:
         """The powers of two up to all of them, and all."""

@@ -9,10 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from projects import ROOT, Project
-
-STRANGER = 1234
-"""A uid that is neither root's nor, most likely, anybody's here."""
+from projects import ROOT, STRANGER, Project
 
 
 @pytest.fixture(scope="session")

@@ -169,7 +169,21 @@ def after_import(name, hook):
         _hooks.setdefault(name, []).append(hook)
 
 
-_LIBRARY = os.path.dirname(os.__file__)
+LIBRARY = os.path.dirname(os.__file__) + os.sep
+
+_origin = os.getcwd()  # what relative names are relative to, wherever the script goes later
+
+
+def absolute(name):
+    """The name of a source file, which up to Python 3.8 is relative for the script itself."""
+    return name if name.startswith(("/", "<")) else os.path.join(_origin, name)
+
+
+def _is_outside(name):
+    """Whether a file is neither the library's nor the lab's (which may be among the installed)."""
+    if name.startswith((HERE, "<frozen")):
+        return False
+    return not name.startswith(LIBRARY) or "site-packages" in name
 
 
 def where(depth=1):
@@ -180,11 +194,8 @@ def where(depth=1):
         name = code.co_filename
         if code.co_name == "_bootstrap" and "multiprocessing" in name:
             break  # above it, in a forked child, are the parent's frames
-        if not (
-            name.startswith((HERE, "<frozen"))
-            or (name.startswith(_LIBRARY) and "site-packages" not in name)
-        ):
-            return "%s:%d" % (name, frame.f_lineno)
+        if _is_outside(name):
+            return "%s:%d" % (absolute(name), frame.f_lineno)
         frame = frame.f_back
     return ""
 
@@ -372,8 +383,8 @@ def describe(error):
     trace = getattr(error, "__traceback__", None)
     while trace is not None:
         name = trace.tb_frame.f_code.co_filename
-        if not name.startswith((HERE, _LIBRARY)) or "site-packages" in name:
-            line = "%s:%d" % (name, trace.tb_lineno)
+        if _is_outside(name):
+            line = "%s:%d" % (absolute(name), trace.tb_lineno)
         trace = trace.tb_next
     try:
         args = repr(error.args)[:500]
@@ -473,7 +484,7 @@ def _threads(current):
         stack = []
         while frame is not None and len(stack) < 60:
             code = frame.f_code
-            stack.append((code.co_filename, frame.f_lineno, code.co_name))
+            stack.append((absolute(code.co_filename), frame.f_lineno, code.co_name))
             frame = frame.f_back
         found.append(
             {

@@ -31,7 +31,7 @@ from mplab_records import (
 )
 
 PAUSES = 8
-"""How many pauses one process makes between bytecodes, and as many after taking locks."""
+"""How many pauses one process makes before stores, before calls, and after taking locks, each."""
 
 LENGTHS = (0.02, 0.004, 0.001, 0.001)
 """Seconds that a pause may last: some as long as a process takes to start, most a time slice."""
@@ -80,7 +80,8 @@ class Pauses:
 
 
 _lock_pauses = None
-_code_pauses = None
+_store_pauses = None  # of their own: a few calls beside each store would use up what loses updates
+_call_pauses = None
 
 
 def attach(state):
@@ -89,8 +90,7 @@ def attach(state):
     _state = state
     _fresh()
     os.register_at_fork(after_in_child=_fresh)
-    if sys.version_info >= (3, 10):  # before, freeing an instance of a subclass of it crashes
-        _multiprocessing.SemLock = TracedSemLock
+    _multiprocessing.SemLock = TracedSemLock
     mplab_inside.after_import("multiprocessing.process", _patch_process)
     if sys.version_info >= (3, 12):
         _pause_by_monitoring()
@@ -100,10 +100,11 @@ def attach(state):
 
 
 def _fresh():
-    global _trace, _lock_pauses, _code_pauses
+    global _trace, _lock_pauses, _store_pauses, _call_pauses
     _trace = None
     _lock_pauses = Pauses(_state.seed, _state.path, "locks")
-    _code_pauses = Pauses(_state.seed, _state.path, "code")
+    _store_pauses = Pauses(_state.seed, _state.path, "stores")
+    _call_pauses = Pauses(_state.seed, _state.path, "calls")
 
 
 # ------------------------------------------------------------------------------ the record
@@ -191,31 +192,47 @@ def _key(handle):
 _RealSemLock = _multiprocessing.SemLock
 
 
-class TracedSemLock(_RealSemLock):
-    """multiprocessing's semaphore, with a record of who took it when, and from which line."""
+class TracedSemLock:
+    """multiprocessing's semaphore, with a record of who took it when, and from which line.
 
-    def __new__(cls, kind, value, maxvalue, name, unlink):
-        self = _RealSemLock.__new__(cls, kind, value, maxvalue, name, unlink)
-        self.key = _key(self.handle)
-        mplab_inside.log(
-            "lock", key=self.key, sort=kind, value=value, max=maxvalue, line=mplab_inside.where(2)
-        )
-        return self
+    Holds the real one rather than extending it: before Python 3.10, to free an instance of a
+    subclass of it crashes.
+    """
+
+    SEM_VALUE_MAX = _RealSemLock.SEM_VALUE_MAX
+
+    def __init__(self, kind, value, maxvalue, name, unlink, real=None):
+        self._real = real or _RealSemLock(kind, value, maxvalue, name, unlink)
+        self.kind = self._real.kind
+        self.key = _key(self._real.handle)
+        if real is None:
+            mplab_inside.log(
+                "lock",
+                key=self.key,
+                sort=kind,
+                value=value,
+                max=maxvalue,
+                line=mplab_inside.where(2),
+            )
 
     @classmethod
     def _rebuild(cls, handle, kind, maxvalue, name):
-        self = super()._rebuild(handle, kind, maxvalue, name)
-        self.key = _key(self.handle)
-        return self
+        return cls(
+            kind, 0, maxvalue, name, False, _RealSemLock._rebuild(handle, kind, maxvalue, name)
+        )
+
+    def __getattr__(self, name):
+        return getattr(self._real, name)
 
     def acquire(self, block=True, timeout=None):
         """As the real one; tries first, so that a wait is known for one."""
-        if self.kind == 0 and self._is_mine():
-            return super().acquire(block, timeout)  # taken again by its owner
-        taken = super().acquire(False)
+        real = self._real
+        if self.kind == 0 and real._is_mine():
+            return real.acquire(block, timeout)  # taken again by its owner
+        taken = real.acquire(False)
         operation = TAKEN
         if not taken and block:
-            taken = super().acquire(True, timeout)
+            taken = real.acquire(True, timeout)
             operation = TAKEN_AFTER_WAIT
         _record(self.key, operation if taken else NOT_TAKEN, _site())
         if taken:
@@ -224,12 +241,13 @@ class TracedSemLock(_RealSemLock):
 
     def release(self):
         """As the real one."""
-        if not (self.kind == 0 and self._count() > 1):
+        real = self._real
+        if not (self.kind == 0 and real._count() > 1):
             at = _now()
-            super().release()
+            real.release()
             _record(self.key, RELEASED, _site(), at)
         else:
-            super().release()
+            real.release()
 
     def __enter__(self):
         return self.acquire()
@@ -242,19 +260,32 @@ class TracedSemLock(_RealSemLock):
 
 
 def _is_users(code):
-    name = code.co_filename
-    return name.startswith(_state.user) and "site-packages" not in name
+    """Whether it is of the script's folder; the script itself may be among installed packages."""
+    name = mplab_inside.absolute(code.co_filename)
+    folder = os.path.join(_state.user, "")
+    if not name.startswith(folder) or "site-packages" in name[len(folder) :]:
+        return False
+    library = mplab_inside.LIBRARY
+    return folder.startswith(library) or not name.startswith(library)
 
 
-def _is_interesting(name):
-    """Instructions before which another process's step could matter."""
-    return name.startswith(("STORE_ATTR", "STORE_SUBSCR", "STORE_GLOBAL", "STORE_SLICE", "CALL"))
+_STORES = ("STORE_ATTR", "STORE_SUBSCR", "STORE_GLOBAL", "STORE_SLICE")
 
 
 def _opcodes():
+    """Instructions before which another process's step could matter; the value: whether a store."""
     import opcode
 
-    return {number for name, number in opcode.opmap.items() if _is_interesting(name)}
+    return {
+        number: name.startswith(_STORES)
+        for name, number in opcode.opmap.items()
+        if name.startswith((*_STORES, "CALL"))
+    }
+
+
+def _step(is_store):
+    """Called before an instruction of interest. False: there is no pause left for its like."""
+    return (_store_pauses if is_store else _call_pauses).step()
 
 
 def _pause_by_monitoring():
@@ -273,10 +304,11 @@ def _pause_by_monitoring():
         return monitoring.DISABLE
 
     def instruction(code, offset):
-        if code.co_code[offset] not in interesting:
+        is_store = interesting.get(code.co_code[offset])
+        if is_store is None:
             return monitoring.DISABLE
         budget[0] -= 1
-        if not _code_pauses.step() or budget[0] <= 0:
+        if not _step(is_store) or budget[0] <= 0:
             return monitoring.DISABLE
         return None
 
@@ -299,15 +331,18 @@ def _is_spent():
 
 
 def _tracer(frame, event, arg):
-    if _is_spent() or not _is_users(frame.f_code):
+    if _is_spent():
         return None
     interesting = _interesting_offsets(frame.f_code)
+    if not interesting:
+        return None
     frame.f_trace_opcodes = True
     frame.f_trace_lines = False
 
     def step(frame, event, arg):
         if event == "opcode" and frame.f_lasti in interesting:
-            _budget[0] = _budget[0] - 1 if _code_pauses.step() else 0
+            paused = _step(interesting[frame.f_lasti]) or _store_pauses.left or _call_pauses.left
+            _budget[0] = _budget[0] - 1 if paused else 0
         if _is_spent():
             frame.f_trace_opcodes = False
             return None
@@ -325,6 +360,8 @@ def _interesting_offsets(code):
     if code not in _offsets:
         if _numbers is None:
             _numbers = _opcodes()
-        text = code.co_code
-        _offsets[code] = {at for at in range(0, len(text), 2) if text[at] in _numbers}
+        text = code.co_code if _is_users(code) else b""
+        _offsets[code] = {
+            at: _numbers[text[at]] for at in range(0, len(text), 2) if text[at] in _numbers
+        }
     return _offsets[code]

@@ -15,7 +15,8 @@ def _main():
     # A module of its own, so that nothing of ours is in the script's __main__, nor in what spawn
     # makes of it (__spec__ is None, as for `python SCRIPT`).
     module = type(sys)("__main__")
-    module.__file__ = script
+    path = os.path.abspath(script) if sys.version_info >= (3, 9) else script
+    module.__file__ = path
     module.__builtins__ = __builtins__
     module.__cached__ = None
     sys.modules["__main__"] = module
@@ -25,7 +26,7 @@ def _main():
         sys.path[0] = os.path.dirname(os.path.realpath(script))
     try:
         with open(script, "rb") as file:
-            code = compile(file.read(), script, "exec", dont_inherit=True)
+            code = compile(file.read(), path, "exec", dont_inherit=True)
         exec(code, module.__dict__)
     except (SystemExit, KeyboardInterrupt):
         raise
