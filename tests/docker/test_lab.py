@@ -59,6 +59,8 @@ def test_a_users_script(project: Project) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert not project.running()
     cells = project.cells()
+    python = os.environ.get("LAB_PYTHON", "")
+    given = f"LAB_DIR='{project.folder}' " + (f"LAB_PYTHON={python} " if python else "")
     assert {(cell["start_method"], cell["cores"], *cell["cpus"]) for cell in cells} == {
         ("spawn", 1, 0),
         ("fork", 1, 0),
@@ -68,7 +70,7 @@ def test_a_users_script(project: Project) -> None:
     for cell in cells:
         assert (cell["host"], cell["path"], cell["verdict"]) == ("compose", "my own.py", "clean")
         assert cell["repro"] == (
-            f"LAB_DIR='{project.folder}' docker compose run --rm lab run 'my own.py' "
+            f"{given}docker compose run --rm lab run 'my own.py' "
             f"--start-method {cell['start_method']} --cores {cell['cores']} --samples 2 --seed 0"
         )
     reports = project.folder / "reports"
@@ -85,7 +87,8 @@ def test_a_failure_names_the_users_line_and_passes_its_exit_code_on(project: Pro
     assert not project.running()
     (finding,) = project.cells()[0]["findings"]
     assert "ZeroDivisionError" in finding["message"]
-    assert finding["evidence"]["line"] == "my.py:8"
+    assert finding["evidence"]["line"].endswith("my.py:8")
+    assert "at my.py:8" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -165,7 +168,7 @@ def test_a_client_that_is_killed(endless: Project, number: signal.Signals) -> No
     """Compose then leaves the lab alone; it notices, if its stdin was open for a while."""
     lab = start(endless, subprocess.PIPE)
     (container,) = endless.service("lab")
-    assert awaited(lambda: age(container) > 7)
+    assert awaited(lambda: age(container) > 12)  # the lab itself is younger
     assert lab.stdin
     lab.stdin.write("of no interest\n")
     lab.stdin.flush()
