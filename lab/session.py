@@ -131,9 +131,13 @@ class RunSession:
         self.folder.close()
         if interrupted:
             print(f"lab: interrupted. `lab report {where}` shows what had ended.", file=sys.stderr)
-        trouble = trouble or self.stream.trouble
         if trouble:
             raise trouble
+        if self.stream.trouble:
+            raise LabError(
+                f"standard output cannot be written: {self.stream.trouble}. "
+                f"The results are complete: `lab report {where}` shows them."
+            )
         return code
 
     def _scenario_finished(self, name: str) -> None:
@@ -148,12 +152,12 @@ class RunSession:
 class Screen(io.TextIOBase, TextIO):
     """Where a run is shown. It may go away (a pipe to `head`) or fill up: the run goes on.
 
-    `trouble` says, at the end, that something could not be shown; a closed pipe is no trouble.
+    `trouble` says why something could not be shown; a closed pipe is no trouble.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self.trouble: LabError | None = None
+        self.trouble = ""
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
@@ -172,10 +176,7 @@ class Screen(io.TextIOBase, TextIO):
             self._stream.flush()
         except OSError as error:
             if not isinstance(error, BrokenPipeError):
-                self.trouble = LabError(
-                    f"standard output cannot be written: {error.strerror}. "
-                    "The results are complete: `lab report` shows them."
-                )
+                self.trouble = error.strerror or str(error)
             # What it still holds goes the same way.
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._stream.fileno())
