@@ -16,6 +16,7 @@ import psutil
 
 from lab import cpus, matrix
 from lab.errors import ExitCode, LabError
+from lab.report.style import Style
 
 Answer = tuple[str, str]  # ok / warn / fail, and what there is to say
 
@@ -23,18 +24,20 @@ Answer = tuple[str, str]  # ok / warn / fail, and what there is to say
 def report(stream: TextIO) -> int:
     """Write a line a probe; 0, or 3 if cells cannot run here at all."""
     worst = 0
+    style = Style.of(stream)
     for name, probe in _PROBES.items():
         try:
             state, text = probe()
         except Exception as error:
             state, text = "fail", f"the probe itself failed: {error!r}"
-        first, *rest = text.split("\n")
-        stream.write(f"{_MARKS[state]:4}  {name:14}  {first}\n")
-        for line in rest:
-            stream.write(f"{'':22}{line}\n")
+        lines = [line for part in text.split("\n") for line in style.wrap(part, _INDENT, _INDENT)]
+        lines[0] = f"{_MARKS[state]:4}  {name:14}  {lines[0].removeprefix(_INDENT)}"
+        stream.writelines(f"{line}\n" for line in lines)
         worst = max(worst, state == "fail")
     return int(ExitCode.LAB_ERROR) if worst else 0
 
+
+_INDENT = " " * 22
 
 _MARKS = {"ok": "ok", "warn": "note", "fail": "FAIL"}
 

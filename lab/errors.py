@@ -1,5 +1,6 @@
 """What can go wrong for the lab itself, each with the exit code that the command ends with."""
 
+import sys
 from enum import IntEnum
 
 
@@ -17,7 +18,7 @@ class ExitCode(IntEnum):
 class LabError(Exception):
     """The lab could not do its work. The message: the value, what is allowed, the next step."""
 
-    exit_code = ExitCode.LAB_ERROR
+    exit_code: ExitCode = ExitCode.LAB_ERROR
 
 
 class UsageError(LabError):
@@ -42,3 +43,9 @@ class NothingRan(LabError):
     """A selection left nothing to run."""
 
     exit_code = ExitCode.NOTHING_RAN
+
+
+def complain(error: LabError) -> ExitCode:
+    """Print an error as the user should see it; the exit code."""
+    print(f"lab: {error}", file=sys.stderr)
+    return error.exit_code

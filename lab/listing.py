@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 from lab import cpus, scenario
+from lab.report.style import Style
 
 Row = dict[str, Any]
 
@@ -18,11 +19,21 @@ def show(what: str, targets: list[str], as_json: bool, stream: TextIO) -> int:
         json.dump(rows, stream, indent=2)
         stream.write("\n")
         return 0
+    style = Style.of(stream)
     columns = list(rows[0]) if rows else []
-    widths = [max(len(_text(row[name])) for row in rows) for name in columns]
+    widths = [max(len(str(row[name])) for row in rows) for name in columns]
     for row in rows:
-        cells = [_text(row[name]).ljust(width) for name, width in zip(columns, widths, strict=True)]
-        stream.write("  ".join(cells).rstrip() + "\n")
+        texts = [style.clean(str(row[name])) for name in columns]
+        start = "  ".join(map(str.ljust, texts[:-1], widths)) + "  "
+        if not style.live:
+            lines = [start + texts[-1]]
+        elif style.width - len(start) >= 30:
+            indent = " " * len(start)
+            lines = style.wrap(texts[-1], indent, indent)
+            lines[0] = start + lines[0].removeprefix(indent)
+        else:
+            lines = [start, *style.wrap(texts[-1], "    ", "    ")]
+        stream.writelines(f"{line.rstrip()}\n" for line in lines)
     return 0
 
 
@@ -78,7 +89,3 @@ _LISTS: dict[str, Callable[[list[str]], list[Row]]] = {
     "profiles": _profiles,
     "hosts": _hosts,
 }
-
-
-def _text(value: Any) -> str:
-    return str(value)

@@ -6,111 +6,165 @@ the front door to it. Without `--lab` nothing here changes how pytest works.
 
 from __future__ import annotations
 
+import copy
 import ctypes
-import os
+import shlex
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.mark.expression import Expression
 
-from lab.bench import BUDGETS, Bench, Options, Planned
-from lab.errors import ExitCode, LabError, UsageError
+from lab import options
+from lab.bench import Bench, Planned
+from lab.errors import LabError, NothingRan, UsageError, complain
 from lab.model import CellResult, Status
 from lab.session import RunSession
 
 BENCH = pytest.StashKey[Bench]()
+SESSION = pytest.StashKey[RunSession]()
 _PR_SET_PDEATHSIG = 1
 
 
+# ------------------------------------------------------------------------------ the command line
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options of a run."""
+    """The one option that every pytest gets; `lab.options` reads the others, and why."""
     group = parser.getgroup("lab", "a lab for multiprocessing")
-    group.addoption("--lab", action="store_true", help="run scripts as scenarios, a cell an item")
-    for name, more in OPTIONS.items():
-        with suppress(ValueError):  # another plugin has an option of this name: then it is its own
-            group.addoption(name, **more)
-
-
-OPTIONS: dict[str, dict[str, Any]] = {
-    "--start-method": {
-        "default": "",
-        "metavar": "METHOD,...",
-        "help": "fork, spawn, forkserver, inline, or all (default: each scenario's own)",
-    },
-    "--cores": {"default": "auto", "metavar": "N,...", "help": "CPU counts to pin cells to"},
-    "--python": {
-        "default": "",
-        "metavar": "VERSION|PATH,...",
-        "help": "interpreters to run samples with (default: this one)",
-    },
-    "--profile": {"default": "", "metavar": "NAME,...", "help": "settings of a platform"},
-    "--host": {
-        "default": os.environ.get("LAB_HOST", "local"),
-        "metavar": "HOST",
-        "help": "where cells run: local, compose",
-    },
-    "--samples": {"type": int, "metavar": "N", "help": "samples of each cell"},
-    "--time-budget": {
-        "default": os.environ.get("LAB_TIME_BUDGET", "default"),
-        "metavar": "BUDGET",
-        "help": f"{', '.join(BUDGETS)}, or seconds for each cell",
-    },
-    "--timeout": {"type": float, "metavar": "SECONDS", "help": "time limit of one sample"},
-    "--seed": {"type": int, "default": 0, "metavar": "N", "help": "of the first sample"},
-    "--args": {"metavar": '"..."', "help": "arguments of the scripts, instead of their own"},
-    "--out": {"metavar": "DIR", "help": "folder of the results (default: reports/<time>)"},
-    "--strict": {"action": "store_true", "help": "cells that cannot run here fail"},
-}
-
-
-def options_of(config: pytest.Config) -> Options:
-    """The run that a pytest command line asks for."""
-    value = config.getoption
-    timeout = value("timeout", None)
-    return Options(
-        targets=tuple(config.args),
-        start_method=value("start_method"),
-        cores=value("cores"),
-        python=value("python"),
-        profile=value("profile"),
-        host=value("host"),
-        samples=value("samples"),
-        time_budget=value("time_budget"),
-        timeout=float(timeout) if timeout else None,
-        seed=value("seed"),
-        args=value("args"),
+    group.addoption(
+        "--lab",
+        action="store_true",
+        help="run scripts as scenarios, a cell an item; `pytest --lab --help` shows more options",
     )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> None:
+    """Read the options of a run, before pytest itself reads what is left."""
+    known = early_config.known_args_namespace
+    if not known.lab:
+        return
+    if known.help:
+        group = parser.getgroup("lab")
+        for name, more in options.OPTIONS.items():
+            with suppress(ValueError):  # another plugin has one of this name, and shows it
+                group.addoption(name, **more)
+        return
+    try:
+        early_config.option.lab_options = options.take(args)
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from None
+    # Their values are no longer taken for paths.
+    early_config.known_args_namespace = parser.parse_known_args(
+        args, namespace=copy.copy(early_config.option)
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Plan the run; what is wrong with it ends it here, before anything has started."""
+    values = vars(config.option).get("lab_options")
+    if not config.getoption("lab") or values is None:
+        return None
+    try:
+        keyword = _selector("-k", config.getoption("keyword"))
+        _selector("-m", config.getoption("markexpr"))
+        bench = Bench(options.options(values, config.args))
+        if not any(keyword(cell_id) for cell_id in bench.cells):
+            raise NothingRan(
+                f"-k {config.getoption('keyword')!r} selects none of the {len(bench.cells)} cells. "
+                "`lab list cells` shows them."
+            )
+        config.stash[BENCH] = bench
+        if _is_worker(config):
+            _die_with_parent()
+        elif not config.getoption("collectonly"):
+            config.stash[SESSION] = RunSession(
+                bench,
+                [Path(sys.argv[0]).name, *sys.argv[1:]],
+                Path(values["out"]) if values["out"] else None,
+                values["strict"],
+                sys.stdout,
+                config.getoption("color"),
+            )
+    except LabError as error:
+        return complain(error)
+    _obey_signals(config)
+    return None
+
+
+def _selector(option: str, text: str) -> Callable[[str], bool]:
+    """Whether a cell is selected. Raises UsageError for what is no selector.
+
+    pytest would tell so too, but where workers collect they alone would see it, and die of it.
+    """
+
+    def evaluate(cell_id: str) -> bool:
+        def matches(name: str, /, **more: object) -> bool:
+            if more and option == "-k":
+                raise SyntaxError(f"{name} takes no arguments")
+            return name.lower() in cell_id.lower()
+
+        return not text.strip() or Expression.compile(text.lstrip()).evaluate(matches)
+
+    try:
+        evaluate("")
+    except Exception as error:  # SyntaxError; with older pytests, one of their own
+        offset = getattr(error, "offset", None)
+        at = f"at column {offset}: " if offset else ""
+        raise UsageError(
+            f"{option} {text!r}: {at}{getattr(error, 'msg', error)}. Give words with `and`, `or`, "
+            "`not` and parentheses, such as 'value and not spawn'."
+        ) from None
+    return evaluate
+
+
+def _obey_signals(config: pytest.Config) -> None:
+    """SIGTERM (of docker stop, or a CI system) keeps the results so far, as Ctrl-C does.
+
+    A worker clears up after either, and lets no second one keep it from that.
+    """
+    interrupted = False
+
+    def interrupt(*_: object) -> None:
+        nonlocal interrupted
+        if not interrupted:
+            interrupted = True
+            raise KeyboardInterrupt
+
+    _handle(config, signal.SIGTERM, interrupt)
+    if _is_worker(config):
+        _handle(config, signal.SIGINT, interrupt)
+
+
+def _handle(config: pytest.Config, number: int, handler: Callable[..., None]) -> None:
+    """Handle a signal until pytest is done; not one that whoever started it had it ignore."""
+    before = signal.getsignal(number)
+    if before is signal.SIG_IGN:
+        return
+    with suppress(ValueError):  # not in the main thread: then signals are somebody else's
+        signal.signal(number, handler)
+        config.add_cleanup(partial(_restore, number, before))
+
+
+def _restore(number: int, handler: Any) -> None:
+    signal.signal(number, handler)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Plan the run; bad input ends it here, before anything has started."""
-    if not config.getoption("lab"):
+    """Put the lab's report in the place of pytest's."""
+    session = config.stash.get(SESSION, None)
+    if session is None:
         return
-    try:
-        bench = Bench(options_of(config))
-        config.stash[BENCH] = bench
-        config.args = [str(which.path.resolve()) for which in bench.scenarios]
-        if _is_worker(config):
-            _die_with_parent()
-            return
-        out = config.getoption("out")
-        session = RunSession(
-            bench,
-            [Path(sys.argv[0]).name, *sys.argv[1:]],
-            Path(out) if out else None,
-            config.getoption("strict"),
-            sys.stdout,
-            config.getoption("color"),
-        )
-    except UsageError as error:
-        raise pytest.UsageError(str(error)) from None
-    except LabError as error:
-        pytest.exit(str(error), returncode=int(error.exit_code))
     old = config.pluginmanager.getplugin("terminalreporter")
     config.pluginmanager.unregister(old)
     reporter = LabReporter(config, session)
@@ -129,54 +183,24 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         bench.close()
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """As many workers as CPUs that may be used: xdist does not look at the affinity."""
-    from lab import cpus
-
-    return len(cpus.usable()) if config.getoption("lab") else None
-
-
 # ------------------------------------------------------------------------------ collection
 
 
-def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """A script of the run is a scenario."""
-    bench = parent.config.stash.get(BENCH, None)
-    if bench is None:
-        return None
-    for which in bench.scenarios:
-        if which.path.resolve() == file_path.resolve():
-            return ScenarioFile.from_parent(parent, path=file_path, nodeid=which.name)
-    return None
-
-
-def pytest_pycollect_makemodule(
-    module_path: Path, parent: pytest.Collector
-) -> pytest.Collector | None:
-    """Such a script is no test module: it must not be imported here."""
-    del module_path
-    if parent.config.stash.get(BENCH, None) is None:
-        return None
-    return Nothing.from_parent(parent, path=parent.path / "nothing", nodeid="nothing")
-
-
-class Nothing(pytest.File):
-    """Stands for a test module that is none."""
-
-    def collect(self) -> list[pytest.Item]:
-        """No test."""
-        return []
-
-
-class ScenarioFile(pytest.File):
-    """A script, with an item for each of its cells."""
-
-    def collect(self) -> Iterator[pytest.Item]:
-        """Its cells."""
-        for cell_id, planned in self.config.stash[BENCH].cells.items():
-            if planned.scenario.path.resolve() == self.path.resolve():
-                yield CellItem.from_parent(self, name=cell_id, nodeid=cell_id, planned=planned)
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> bool | None:
+    """The cells are the items, in the order in which they pack best; no file is looked at."""
+    config = session.config
+    bench = config.stash.get(BENCH, None)
+    if bench is None or config.pluginmanager.hasplugin("dsession"):
+        return None  # workers collect
+    session.items = [
+        CellItem.from_parent(session, name=cell_id, nodeid=cell_id, planned=planned)
+        for cell_id, planned in bench.cells.items()
+    ]
+    config.hook.pytest_collection_modifyitems(session=session, config=config, items=session.items)
+    config.hook.pytest_collection_finish(session=session)
+    session.testscollected = len(session.items)
+    return True
 
 
 class NotAsExpected(Exception):
@@ -207,16 +231,7 @@ class CellItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, None, str]:
         """Where the cell comes from."""
-        return self.path, None, self.name
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Cells in the order in which they pack best."""
-    bench = config.stash.get(BENCH, None)
-    if bench is not None:
-        order = {cell_id: number for number, cell_id in enumerate(bench.cells)}
-        items.sort(key=lambda item: order[item.nodeid])
+        return self.planned.scenario.path, None, self.name
 
 
 # ------------------------------------------------------------------------------ the report
@@ -232,6 +247,7 @@ class LabReporter:
         self.config = config
         self.run = session
         self.is_over = False
+        self.interrupted = False
 
     def write(self, *_: Any, **__: Any) -> None:
         """What pytest or another plugin would have its terminal report print: nothing."""
@@ -244,19 +260,20 @@ class LabReporter:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """The cells that will run, where no worker collects them."""
-        if session.items:
-            self.run.select([item.nodeid for item in session.items])
+        if not self.config.pluginmanager.hasplugin("dsession"):
+            self._select([item.nodeid for item in session.items])
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
         """The cells that will run, as the first worker collected them."""
         del node
-        self.run.select(list(ids))
+        self._select(list(ids))
 
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """What could not be collected."""
-        if report.failed:
-            print(f"lab: {report.nodeid}: {report.longreprtext}", file=sys.stderr)
+    def _select(self, ids: list[str]) -> None:
+        try:
+            self.run.select(ids)
+        except LabError as error:
+            self._give_up(error)
 
     def pytest_runtest_logstart(self, nodeid: str, location: Any) -> None:
         """A cell is taken up."""
@@ -282,42 +299,77 @@ class LabReporter:
         print(f"lab: internal error, please report it:\n{excrepr}", file=sys.stderr)
         return True
 
-    def pytest_keyboard_interrupt(self, excinfo: Any) -> None:
-        """Interrupted: the report says so."""
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Interrupted by a signal, or stopped for a reason (-x); a worker may be told first."""
+        error = excinfo.value
+        told = "keyboard-interrupt" in str(error)  # by xdist
+        own = isinstance(error, (pytest.Session.Interrupted, pytest.exit.Exception))
+        xdists = type(error).__module__.startswith("xdist")
+        self.interrupted = told or not (own or xdists)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Iterator[None]:
         """Once the workers have ended: the report, and the lab's own exit code."""
+        if self.interrupted or self.is_over:
+            self._end_workers()
         yield
-        if self.is_over or exitstatus in (
-            pytest.ExitCode.USAGE_ERROR,
-            pytest.ExitCode.INTERNAL_ERROR,
-        ):
+        broken = (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR)
+        if self.is_over or exitstatus in broken:
             return
         self.is_over = True
-        interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
-        if not interrupted and not self.run.missing:
-            self.run.progress.stop()
-            keyword = self.config.getoption("keyword")
-            chosen = f"-k {keyword!r} selects none of" if keyword else "nothing was selected of"
-            count = len(self.run.bench.cells)
-            print(f"lab: {chosen} the {count} cells. `lab list cells` shows them.", file=sys.stderr)
-            session.exitstatus = ExitCode.NOTHING_RAN
-            return
         try:
-            session.exitstatus = self.run.finish(interrupted)
+            session.exitstatus = self.run.finish(self.interrupted)
         except LabError as error:
-            self._give_up(error)
+            session.exitstatus = complain(error)
+
+    def pytest_unconfigure(self) -> None:
+        """Interrupted before the first cell: pytest has not called `pytest_sessionfinish`."""
+        if self.interrupted and not self.is_over:
+            self.is_over = True
+            with suppress(LabError):
+                self.run.finish(True)
 
     def _give_up(self, error: LabError) -> None:
         self.is_over = True
         self.run.progress.stop()
-        print(f"lab: {error}", file=sys.stderr)
         # Printed by us: pytest would print an exit's reason once more.
-        pytest.exit("", returncode=int(error.exit_code))
+        pytest.exit("", returncode=complain(error))
+
+    def _end_workers(self) -> None:
+        """Have them clear up now: xdist waits for what they do. A second Ctrl-C kills them."""
+        nodes = getattr(self.config.pluginmanager.getplugin("dsession"), "nodemanager", None)
+        workers = [
+            popen
+            for gateway in getattr(nodes, "group", ())
+            if (popen := getattr(getattr(gateway, "_io", None), "popen", None)) is not None
+        ]
+        for worker in workers:
+            worker.terminate()
+
+        def kill(*_: object) -> None:
+            for worker in workers:
+                worker.kill()
+
+        _handle(self.config, signal.SIGINT, kill)
 
 
 # ------------------------------------------------------------------------------ workers
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """As many workers as CPUs that may be used: xdist does not look at the affinity."""
+    from lab import cpus
+
+    return len(cpus.usable()) if config.getoption("lab") else None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
+    """Keep the user's folder off the workers' path: a random.py there would be theirs."""
+    for spec in specs:
+        if config.getoption("lab") and spec.popen and not spec.python:
+            spec.python = f"{shlex.quote(sys.executable)} -P"
 
 
 def _is_worker(config: pytest.Config) -> bool:

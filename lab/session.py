@@ -5,6 +5,8 @@ Lives in the process that the user started; cells run in workers beside it.
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 import threading
 from collections import defaultdict
@@ -13,13 +15,13 @@ from typing import TextIO
 
 from lab import judge
 from lab.bench import Bench, shown
-from lab.errors import ExitCode, LabError
+from lab.errors import ExitCode, LabError, StoreError
 from lab.model import CellResult, ScenarioResult, Status
 from lab.report.progress import Progress
 from lab.report.show import write_reports
 from lab.report.style import Color, Style
 from lab.report.terminal import print_report
-from lab.store import RunFolder
+from lab.store import RunFolder, read_run
 
 
 class RunSession:
@@ -36,7 +38,7 @@ class RunSession:
     ) -> None:
         self.bench = bench
         self.strict = strict
-        self.stream = stream
+        self.stream = Screen(stream)
         self.folder = RunFolder.create(
             argv=argv,
             seed=bench.options.seed,
@@ -52,7 +54,7 @@ class RunSession:
         self.results: dict[str, CellResult] = {}
         self.scenarios: list[ScenarioResult] = []
         self.style = Style.of(stream, color)
-        self.progress = Ticking(Progress(stream, color))
+        self.progress = Ticking(Progress(self.stream, color))
         self.missing: dict[str, set[str]] = defaultdict(set)
         self.started = False
 
@@ -106,18 +108,36 @@ class RunSession:
         return ExitCode.OK
 
     def finish(self, interrupted: bool) -> ExitCode:
-        """Sum up, write the reports, print the last of them. Raises LabError if it cannot write."""
+        """Sum up, print the report, write the others. Raises LabError if it cannot write."""
         self.progress.stop()
-        for scenario, missing in self.missing.items():
-            if missing and not interrupted:
-                self._scenario_finished(scenario)
-        code = self.exit_code(interrupted)
-        self.folder.finish(exit_code=int(code), interrupted=interrupted)
-        run = write_reports(self.folder)
-        print_report(run, self.stream, self.style, where=shown(self.folder.path))
+        trouble: LabError | None = None
+        try:
+            if not interrupted:
+                for scenario, missing in self.missing.items():
+                    if missing:
+                        self._scenario_finished(scenario)
+            code = self.exit_code(interrupted)
+            self.folder.finish(exit_code=int(code), interrupted=interrupted)
+            run = write_reports(self.folder)
+        except StoreError as error:
+            trouble, run = error, read_run(self.folder.path)
+        where = shown(self.folder.path)
+        if self.started and not self.missing and not interrupted:
+            print("lab: no cell was selected. `lab list cells` shows them.", file=sys.stderr)
+        else:
+            print_report(run, self.stream, self.style, where=where)
         for note in self.folder.notes:
             print(note, file=self.stream)
         self.folder.close()
+        if interrupted:
+            print(f"lab: interrupted. `lab report {where}` shows what had ended.", file=sys.stderr)
+        if trouble:
+            raise trouble
+        if self.stream.trouble:
+            raise LabError(
+                f"standard output cannot be written: {self.stream.trouble}. "
+                f"The results are complete: `lab report {where}` shows them."
+            )
         return code
 
     def _scenario_finished(self, name: str) -> None:
@@ -127,6 +147,41 @@ class RunSession:
         self.scenarios.append(result)
         self.folder.append(result)
         self.progress.scenario_finished(result)
+
+
+class Screen(io.TextIOBase, TextIO):
+    """Where a run is shown. It may go away (a pipe to `head`) or fill up: the run goes on.
+
+    `trouble` says why something could not be shown; a closed pipe is no trouble.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.trouble = ""
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """As of what is behind it."""
+        return self._stream.encoding or "utf-8"
+
+    def isatty(self) -> bool:
+        """As of what is behind it."""
+        return self._stream.isatty()
+
+    def write(self, text: str) -> int:
+        """Write at once, what cannot be encoded escaped."""
+        safe = text.encode(self.encoding, "backslashreplace").decode(self.encoding)
+        try:
+            self._stream.write(safe)
+            self._stream.flush()
+        except OSError as error:
+            if not isinstance(error, BrokenPipeError):
+                self.trouble = error.strerror or str(error)
+            # What it still holds goes the same way.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
+        return len(text)
 
 
 class Ticking:
@@ -170,9 +225,3 @@ class Ticking:
         if self._clock.is_alive():
             self._clock.join()
         self._progress.stop()
-
-
-def complain(error: LabError, stream: TextIO | None = None) -> int:
-    """Print an error as the user should see it; the exit code."""
-    print(f"lab: {error}", file=stream or sys.stderr)
-    return int(error.exit_code)

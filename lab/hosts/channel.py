@@ -12,13 +12,24 @@ from lab.errors import HostError
 MOST = 256 << 20
 """Bytes of an answer; more is no answer of an agent of ours."""
 
+LOOK = 0.5
+"""Seconds between two looks for a Ctrl-C: one that comes while a process is being started may reach
+another thread than the one that waits here, and does not wake it."""
+
 
 def ask(channel: socket.socket, request: Request) -> dict[str, Any]:
     """Send a request, wait for its result. Raises HostError if there is none to be had."""
     try:
         channel.sendall(request.to_line())
+        channel.settimeout(LOOK)
         data = bytearray()
-        while piece := channel.recv(1 << 20):
+        while True:
+            try:
+                piece = channel.recv(1 << 20)
+            except TimeoutError:
+                continue
+            if not piece:
+                break
             data += piece
             if len(data) > MOST:
                 raise HostError(f"the agent's answer is longer than {MOST >> 20} MiB")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -50,7 +51,7 @@ class Local:
     def _ask(self, request: Request, held: tuple[int, ...]) -> dict[str, Any]:
         ours, theirs = socket.socketpair()
         # The package's own folder, so that the agent is the lab's whatever the user's folder holds.
-        environment = dict(os.environ)
+        environment = _environment()
         command = [sys.executable, "-P", "-c", _AGENT, str(Path(__file__).parents[2])]
         try:
             agent = subprocess.Popen(
@@ -74,6 +75,25 @@ class Local:
     def close(self) -> None:
         """Nothing outlives a cell."""
 
+
+def _environment() -> dict[str, str]:
+    """The user's environment: without what pytest added to it, with what `lab run` set aside."""
+    environment = dict(os.environ)
+    for name in os.environ:
+        if name in _ADDED or name.startswith("PYTEST_XDIST_"):
+            del environment[name]
+    aside = json.loads(environment.pop(ASIDE, "{}"))
+    for name, text in aside.items():
+        environment.pop(name, None)
+        if text is not None:
+            environment[name] = text
+    return environment
+
+
+ASIDE = "LAB_SET_ASIDE"
+"""A JSON object: variables of the user's that pytest was not to see; null for one not set."""
+
+_ADDED = ("PYTEST_CURRENT_TEST", "PYTEST_VERSION")
 
 _AGENT = """\
 import sys

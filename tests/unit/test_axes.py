@@ -196,11 +196,11 @@ class TestPythons:
     def test_from_the_path_from_pyenv_or_as_a_file(self, machine: Path) -> None:
         on_path = python(machine / "bin/python3.40", "3.40.1")
         in_pyenv = python(machine / "pyenv/versions/3.41.7/bin/python", "3.41.7")
-        anywhere = python(machine / "else/where", "3.42.0")
+        anywhere = python(machine / "else/where", "3.8.0")
         assert matrix.parse_pythons(f"3.40,3.41,{anywhere}") == (
             Interpreter(on_path, "3.40.1"),
             Interpreter(in_pyenv, "3.41.7"),
-            Interpreter(anywhere, "3.42.0"),
+            Interpreter(anywhere, "3.8.0"),
         )
 
     def test_the_newest_of_pyenv(self, machine: Path) -> None:

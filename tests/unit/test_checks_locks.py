@@ -64,8 +64,13 @@ class TestPrivateLock:
     def made(self, *pids: int) -> dict[int, dict[str, Any]]:
         return {7 + pid: {**LOCK, "pid": pid} for pid in pids}
 
-    def at_one_line(self, steps: tuple[tuple[int, str, int], ...], line: str = "app.py:5") -> Any:
-        found = observed(*steps, made=self.made(1, 2), events=NAMES)
+    def at_one_line(
+        self,
+        steps: tuple[tuple[int, str, int], ...],
+        line: str = "app.py:5",
+        made: dict[int, dict[str, Any]] | None = None,
+    ) -> Any:
+        found = observed(*steps, made=made or self.made(1, 2), events=NAMES)
         assert found.locks
         for lock in found.locks["locks"]:
             lock["sections"] = [(since, to, pid, line) for since, to, pid, _ in lock["sections"]]
@@ -93,6 +98,20 @@ class TestPrivateLock:
     def test_sections_of_different_lines(self) -> None:
         steps = ((1, "takes", 8), (2, "takes", 9), (1, "releases", 8), (2, "releases", 9))
         found = only(locks.judge(case(observed(*steps, made=self.made(1, 2)))))
+        assert found.verdict == Verdict.INCONCLUSIVE
+
+    @pytest.mark.parametrize(
+        "made",
+        [
+            {8: {**LOCK, "pid": 1}, 9: LOCK},
+            {8: {**LOCK, "pid": 1, "line": ""}, 9: {**LOCK, "pid": 2, "line": ""}},
+            {8: {**LOCK, "pid": 1}, 9: {**LOCK, "pid": 2, "line": "app.py:4"}},
+        ],
+        ids=["one of them was handed over", "nobody knows where they were made", "made elsewhere"],
+    )
+    def test_locks_that_are_not_one_in_two_places(self, made: dict[int, dict[str, Any]]) -> None:
+        steps = ((1, "takes", 8), (2, "takes", 9), (1, "releases", 8), (2, "releases", 9))
+        found = only(locks.judge(case(self.at_one_line(steps, made=made))))
         assert found.verdict == Verdict.INCONCLUSIVE
 
     def test_two_locks_of_one_process(self) -> None:

@@ -45,6 +45,11 @@ def test_whole_numbers_do_for_seconds() -> None:
     assert isinstance(request.timeout, float)
 
 
+def test_the_least_there_can_be() -> None:
+    least = replace(REQUEST, fewest=1, most=1, budget=0.0, timeout=0.5, at_once=1, cpus=(), seed=0)
+    assert Request.from_line(least.to_line()) == least
+
+
 @pytest.mark.parametrize(
     ("sent", "says"),
     [

@@ -62,7 +62,7 @@ expect = "lost-updates"
 expect-across = "nondeterministic"
 start-methods = ["inline", "spawn"]
 args = ["-n", "10"]
-timeout = 5
+timeout = 0.5
 
 [[tool.lab.outcomes]]
 id = "total=10"
@@ -84,7 +84,7 @@ required = true
             expect_across=Verdict.NONDETERMINISTIC,
             start_methods=("inline", "spawn"),
             args=("-n", "10"),
-            timeout=5.0,
+            timeout=0.5,
             rows=(
                 Row("total=10", Grade.ACCEPTABLE),
                 Row(r"total=\d+", Grade.INTERESTING, "lost", required=True),
@@ -322,6 +322,11 @@ BROKEN = {
         f"[tool.lab.outcomes]  {HERE}\nid = 'a'",
         "outcomes",
         "must be an array of tables: [[tool.lab.outcomes]]",
+    ),
+    "an outcome that is no table": (
+        f"[tool.lab]\noutcomes = ['a']  {HERE}",
+        "outcomes",
+        "must be an array of tables",
     ),
     "an outcome without id": (
         f"{ROW}\n[[tool.lab.outcomes]]  {HERE}\ngrade = 'acceptable'",

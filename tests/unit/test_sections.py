@@ -81,6 +81,17 @@ class TestLock:
         found = lock((1, "takes"), (1, "takes"), (1, "releases"), (1, "releases"))
         assert found["overlapped"] == 1
 
+    def test_threads_of_one_process_leave_their_own_sections(self) -> None:
+        steps = [(1, 11, TAKEN), (2, 12, TAKEN), (3, 11, RELEASED), (4, 12, RELEASED)]
+        rows = [Record(at, 1, tid, 7, operation, "") for at, tid, operation in steps]
+        (found,) = summarize(rows, {7: {**LOCK, "pid": 1}})["locks"]
+        assert found["sections"] == [(1, 3, 1, ""), (2, 4, 1, "")]
+
+    def test_of_which_nobody_knows_where_it_was_made(self) -> None:
+        (found,) = summarize(records((1, "takes"), (2, "takes")), {})["locks"]
+        assert (found["sort"], found["limit"], found["line"]) == ("lock", 1, "")
+        assert (found["made_by"], found["overlapped"]) == (None, 1)
+
     def test_handed_over(self) -> None:
         """Taken by one process, released by another, as a baton or a queue of one place is."""
         found = lock(
@@ -208,6 +219,8 @@ class TestSignal:
 def test_processes_at_work_together() -> None:
     steps: list[Step] = [(1, "runs"), (2, "runs"), (1, "ends"), (3, "runs"), (2, "ends")]
     assert summarize(records(*steps), {}) == {"locks": [], "together": 2}
+    in_turn: list[Step] = [(1, "runs"), (1, "ends"), (2, "runs"), (2, "ends"), (3, "runs")]
+    assert summarize(records(*in_turn), {})["together"] == 1
     assert summarize([], {}) == {"locks": [], "together": 0}
 
 

@@ -19,7 +19,15 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("lab.agent", "lab.scenario", "lab.cpus", "lab.checks", "lab.store"),
     ("lab.matrix", "lab.judge"),
     ("lab.hosts", "lab.report"),
-    ("lab.bench", "lab.session", "lab.plugin", "lab.runner", "lab.listing", "lab.doctor"),
+    (
+        "lab.bench",
+        "lab.options",
+        "lab.session",
+        "lab.plugin",
+        "lab.runner",
+        "lab.listing",
+        "lab.doctor",
+    ),
     ("lab.cli",),
 )
 """Modules and packages by floor: each imports from floors below, or from its own room."""
@@ -29,7 +37,9 @@ BESIDE = {
     ("lab.plugin", "lab.bench"),
     ("lab.plugin", "lab.session"),
     ("lab.runner", "lab.bench"),
-    ("lab.runner", "lab.plugin"),
+    ("lab.options", "lab.bench"),
+    ("lab.plugin", "lab.options"),
+    ("lab.runner", "lab.options"),
 }
 """Imports along a floor. None of them may go round in a circle."""
 
