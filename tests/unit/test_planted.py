@@ -1,4 +1,4 @@
-"""Planted bugs, and their clean twins, through a real agent: each detector turns red, and only it."""
+"""Planted bugs and their clean twins, through a real agent: each detector finds its own."""
 
 from __future__ import annotations
 
