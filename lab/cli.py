@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,15 +41,19 @@ def _verb(words: list[str]) -> int:
     try:
         _check_folder()
         if words[:1] == ["run"]:
-            return _run(words[1:])
-        options = _parser().parse_args(words)
-        return int(options.do(options))
+            code = _run(words[1:])
+        else:
+            options = _parser().parse_args(words)
+            code = int(options.do(options))
     except LabError as error:
         return complain(error)
     except SystemExit as error:  # of --help and --version
         return int(error.code or 0)
     except KeyboardInterrupt:
-        return ExitCode.INTERRUPTED
+        code = ExitCode.INTERRUPTED
+    if code == ExitCode.INTERRUPTED:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the exit code is told already
+    return code
 
 
 def _check_folder() -> None:
@@ -67,7 +72,7 @@ def _is_of_stdout(error: OSError) -> bool:
 def _open_standard_streams() -> None:
     """Started with a closed one (`lab run >&-`), a file of ours would get its number."""
     while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
+        os.set_inheritable(fd, True)
     os.close(fd)
     sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
+import warnings
 from pathlib import Path
-
-import pytest
 
 from lab import cpus, options
 from lab.bench import Bench
@@ -36,6 +36,11 @@ def run(words: list[str]) -> int:
 
 
 def _pytest(values: argparse.Namespace, rest: list[str], bench: Bench) -> int:
+    import pytest  # late: what is wrong with the input is told without it, and sooner
+
+    warnings.simplefilter("ignore", pytest.PytestCacheWarning)  # --lf is lost: results are not
+    _obey_signals_once()
+
     able = sum(not bench.unsupported(planned) for planned in bench.cells.values())
     workers = values.n or min(len(cpus.usable()), able)
     argv = [
@@ -67,6 +72,24 @@ def _pytest(values: argparse.Namespace, rest: list[str], bench: Bench) -> int:
     os.environ[ASIDE] = json.dumps({name: os.environ.pop(name, None) for name in SET_ASIDE})
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     return int(pytest.main([*argv, *rest, *targets]))
+
+
+def _obey_signals_once() -> None:
+    """Ctrl-C, or SIGTERM, ends the run; the next ones do not end what is done then.
+
+    While workers run, lab.plugin goes further.
+    """
+    interrupted = False
+
+    def interrupt(*_: object) -> None:
+        nonlocal interrupted
+        if not interrupted:
+            interrupted = True
+            raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, interrupt)
 
 
 def _parser() -> argparse.ArgumentParser:

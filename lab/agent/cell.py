@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.agent import processes
-from lab.agent.keeper import _PR_SET_CHILD_SUBREAPER, Keeper, _libc
+from lab.agent.keeper import _PR_SET_CHILD_SUBREAPER, Keeper, _libc, remove_made
 from lab.agent.protocol import Request
 
 
@@ -122,6 +122,8 @@ def run(request: Request, lifeline: int) -> dict[str, Any]:
         processes.kill_all_below(os.getpid())
         os.close(hold)
         os.close(release)
+        for folder in base.iterdir():
+            remove_made(folder)
         shutil.rmtree(base, ignore_errors=True)
     samples.sort(key=lambda sample: sample["seed"])
     return {"samples": samples, "seconds": time.monotonic() - started}

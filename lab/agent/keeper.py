@@ -254,6 +254,7 @@ class Keeper:
                 return True
             if fd == self.lifeline:
                 processes.kill_all_below(os.getpid())
+                remove_made(self.folder)
                 shutil.rmtree(self.folder, ignore_errors=True)
                 with suppress(OSError):  # the last one of a cell whose agent was killed
                     self.folder.parent.rmdir()
@@ -391,14 +392,9 @@ class Keeper:
         made = {e[3]["name"]: e for e in events if e[0] == "made"}
         left = []
         for name, event in made.items():
-            what = event[3]["what"]
-            if what in ("semaphore", "shared memory"):
-                path = Path("/dev/shm") / name
-            elif what == "socket":
-                path = Path(name)
-            else:
-                continue
-            if path.exists() and self.temporary not in path.parents:
+            path = _place(event)
+            if path and path.exists() and self.temporary not in path.parents:
+                what = event[3]["what"]
                 left.append({"kind": what, "name": name, "by": event[1], "line": event[3]["line"]})
                 path.unlink(missing_ok=True)
         for path in sorted(self.temporary.iterdir()):
@@ -419,18 +415,7 @@ class Keeper:
 
     def _events(self) -> list[tuple[Any, ...]]:
         """The events of all its processes, in order of time; lines that are torn are left out."""
-        events = []
-        try:
-            text = (self.folder / "events").read_text(errors="backslashreplace")
-        except OSError:
-            return []
-        for line in text.splitlines():
-            try:
-                kind, pid, at, fields = json.loads(line)
-            except (ValueError, TypeError):
-                continue
-            events.append((kind, pid, at, fields))
-        return sorted(events, key=lambda event: event[2])
+        return read_events(self.folder)
 
     def _locks(self, events: list[tuple[Any, ...]]) -> dict[str, Any] | None:
         if not self._observed():
@@ -439,6 +424,42 @@ class Keeper:
         made = {e[3]["key"]: {**e[3], "pid": e[1]} for e in events if e[0] == "lock"}
         records, cut = sections.read_traces(self.folder, sites)
         return {**sections.summarize(records, made, cut), "cut": cut}
+
+
+def read_events(folder: Path) -> list[tuple[Any, ...]]:
+    """What the processes of the sample in `folder` told, by time; lines that are torn left out."""
+    events = []
+    try:
+        text = (folder / "events").read_text(errors="backslashreplace")
+    except OSError:
+        return []
+    for line in text.splitlines():
+        try:
+            kind, pid, at, fields = json.loads(line)
+        except (ValueError, TypeError):
+            continue
+        events.append((kind, pid, at, fields))
+    return sorted(events, key=lambda event: event[2])
+
+
+def remove_made(folder: Path) -> None:
+    """Remove what a sample made outside of its folder, once it was killed with nobody to judge."""
+    for event in read_events(folder):
+        path = _place(event) if event[0] == "made" else None
+        if path:
+            with suppress(OSError):
+                path.unlink()
+
+
+def _place(event: tuple[Any, ...]) -> Path | None:
+    """Where a thing is that a sample made, if that is outside of its folder for temporary files."""
+    name = str(event[3]["name"])
+    match event[3]["what"]:
+        case "semaphore" | "shared memory":
+            return Path("/dev/shm") / name
+        case "socket":
+            return Path(name)
+    return None
 
 
 def _process_left(

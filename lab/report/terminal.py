@@ -128,7 +128,8 @@ def totals_lines(run: Run, style: Style, where: str = "") -> list[str]:
     totals = Totals.of(run)
     lines = []
     if totals.missing:
-        text = f"The run ended early: {several(totals.missing, 'cell')} of the matrix did not run."
+        early = "was interrupted" if run.facts.get("interrupted") else "ended early"
+        text = f"The run {early}: {several(totals.missing, 'cell')} of the matrix did not run."
         lines += [style.paint(line, "bad") for line in style.wrap(text)]
     lines += [style.paint(line, "quiet") for line in style.wrap(power_sentence(run.cells))]
     lines += style.wrap(style.clean(f"results in {where or run.folder}"))
