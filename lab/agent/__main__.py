@@ -60,7 +60,7 @@ def main() -> int:
     if options.verb == "serve":
         from lab.agent import server
 
-        return server.serve(options.socket, options.cores)
+        server.serve(options.socket, options.cores)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the lab says when to stop, by closing
     return answer(socket.socket(fileno=0))
 

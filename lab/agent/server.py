@@ -17,7 +17,7 @@ import socket
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from lab.agent import processes
 from lab.agent.protocol import MAX_REQUEST
@@ -186,6 +186,9 @@ def _listen(path: Path) -> socket.socket:
     return listener
 
 
-def serve(path: str, cores: int) -> int:
-    """Serve on the socket `path`; returns the exit code once no lab is left."""
-    return _Server(Path(path), cores).run()
+def serve(path: str, cores: int) -> NoReturn:
+    """Serve on the socket `path` until no lab is left, then exit."""
+    server = _Server(Path(path), cores)
+    code = server.run()
+    # At once, with the connections of those who wait for it still open: their end is ours.
+    os._exit(code)
