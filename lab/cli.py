@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from lab import __version__
@@ -40,11 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _verb(words: list[str]) -> int:
     try:
         _check_folder()
-        if words[:1] == ["run"]:
-            code = _run(words[1:])
-        else:
-            options = _parser().parse_args(words)
-            code = int(options.do(options))
+        with _agents():
+            if words[:1] == ["run"]:
+                code = _run(words[1:])
+            else:
+                options = _parser().parse_args(words)
+                code = int(options.do(options))
     except LabError as error:
         return complain(error)
     except SystemExit as error:  # of --help and --version
@@ -54,6 +56,15 @@ def _verb(words: list[str]) -> int:
     if code == ExitCode.INTERRUPTED:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the exit code is told already
     return code
+
+
+def _agents() -> AbstractContextManager[None]:
+    """In the containers: their agents are ours for as long as the command takes."""
+    if os.environ.get("LAB_HOST") != "compose":
+        return nullcontext()
+    from lab.hosts import compose
+
+    return compose.attended()
 
 
 def _check_folder() -> None:

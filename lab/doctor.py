@@ -121,6 +121,12 @@ def _pythons() -> Answer:
 
 
 def _docker() -> Answer:
+    if os.environ.get("LAB_HOST") == "compose":
+        from lab.hosts.compose import Compose
+
+        host = Compose()
+        host.close()
+        return "ok", f"agents answer on {', '.join(map(str, host.counts()))} cores"
     if not shutil.which("docker"):
         return "warn", "no docker command: cells run on this machine only\nInstall Docker Engine."
     import docker

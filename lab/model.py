@@ -113,6 +113,11 @@ class Sample:
             {"pid": pid, "at": at, **more} for name, pid, at, more in self.events if name == kind
         ]
 
+    def unreleased_by_dead(self, lock: dict[str, Any]) -> list[dict[str, Any]]:
+        """The sections of a lock that were never left, by processes that had ended by the end."""
+        alive = {wait["pid"] for wait in self.waits}
+        return [s for s in lock.get("unreleased", ()) if s["pid"] not in alive]
+
     def name(self, pid: int | None) -> str:
         """`Process-1 (pid 12)`, as far as the name is known."""
         if pid is None:

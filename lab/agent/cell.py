@@ -11,11 +11,12 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from lab.agent import processes
-from lab.agent.keeper import _PR_SET_CHILD_SUBREAPER, Keeper, _libc, remove_made
+from lab.agent.keeper import _PR_SET_CHILD_SUBREAPER, Keeper, _libc
 from lab.agent.protocol import Request
 
 
@@ -30,7 +31,7 @@ class Kept:
         self, request: Request, seed: int, folder: Path, lifeline: int, lifeline_end: int
     ) -> None:
         self.seed = seed
-        self.folder = folder
+        self.keeper = Keeper(request, seed, folder, lifeline)
         self.data = bytearray()
         self.result, channel = os.pipe()
         sys.stdout.flush()
@@ -43,7 +44,7 @@ class Kept:
                 os.close(lifeline_end)
                 for number in (signal.SIGINT, signal.SIGTERM):
                     signal.signal(number, signal.SIG_DFL)
-                answer = Keeper(request, seed, folder, lifeline).run()
+                answer = self.keeper.run()
                 data = json.dumps(answer).encode()
                 while data:
                     data = data[os.write(channel, data) :]
@@ -62,20 +63,24 @@ class Kept:
         self.data += data
         return not data
 
-    def finish(self) -> dict[str, Any]:
-        """The sample; one with `error` if the keeper was killed or its answer cannot be read."""
+    def finish(self, others: Collection[int]) -> dict[str, Any]:
+        """The sample; one with `error` if the keeper was killed or its answer cannot be read.
+
+        What a killed keeper leaves is ended here, not what the `others` keep.
+        """
         os.close(self.result)
         os.waitpid(self.pid, 0)
-        shutil.rmtree(self.folder, ignore_errors=True)
         try:
-            answer = json.loads(self.data)
+            answer: dict[str, Any] = json.loads(self.data)
         except ValueError:
-            return {
+            answer = {
                 "seed": self.seed,
                 "error": "the process that kept the sample was killed (the script may signal its "
                 "parent or its process group), so nothing can be said of it",
             }
-        assert isinstance(answer, dict)
+        if "error" in answer:
+            processes.kill_all_below(os.getpid(), others)
+        self.keeper.remove()
         return answer
 
 
@@ -115,15 +120,16 @@ def run(request: Request, lifeline: int) -> dict[str, Any]:
                 if fd == lifeline:
                     raise Abandoned
                 if under_way[fd].read():
-                    samples.append(under_way.pop(fd).finish())
+                    kept = under_way.pop(fd)
+                    samples.append(kept.finish([other.pid for other in under_way.values()]))
     finally:
         # A keeper that was killed leaves its sample to us.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: what follows is short
         processes.kill_all_below(os.getpid())
+        for kept in under_way.values():
+            kept.keeper.remove()
         os.close(hold)
         os.close(release)
-        for folder in base.iterdir():
-            remove_made(folder)
         shutil.rmtree(base, ignore_errors=True)
     samples.sort(key=lambda sample: sample["seed"])
     return {"samples": samples, "seconds": time.monotonic() - started}

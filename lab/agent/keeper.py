@@ -59,6 +59,7 @@ _TOLD = {
     "raised",
     "signal",
     "looked",
+    "seen",
     "start",
     "exit",
     "reaped",
@@ -120,7 +121,6 @@ class Keeper:
         self.end = "ended"
         self.waits: list[dict[str, Any]] = []
         self.ladder = ""
-        self.known: dict[int, str] = {}
 
     def run(self) -> dict[str, Any]:
         """The sample, as plain data; its keys are those of `lab.model.Sample`."""
@@ -165,6 +165,11 @@ class Keeper:
         }
         shutil.rmtree(self.folder, ignore_errors=True)
         return sample
+
+    def remove(self) -> None:
+        """Remove what the sample left, once its processes are dead and nobody asks for it."""
+        self._files_left(self._events())
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _observed(self) -> bool:
         return self.request.is_observed(self.seed) and self.request.start_method != "inline"
@@ -236,8 +241,9 @@ class Keeper:
                 still = still + 1 if now == seen else 0
                 seen = now
                 if still == STALL and self._is_proven_deadlock():
-                    self._stalled(root, watch, proven=True)
-                    return
+                    if self._stalled(root, watch, proven=True):
+                        return
+                    still, seen = 0, None
         finally:
             os.close(watch)
 
@@ -254,10 +260,9 @@ class Keeper:
                 return True
             if fd == self.lifeline:
                 processes.kill_all_below(os.getpid())
-                remove_made(self.folder)
-                shutil.rmtree(self.folder, ignore_errors=True)
-                with suppress(OSError):  # the last one of a cell whose agent was killed
-                    self.folder.parent.rmdir()
+                self.remove()
+                with suppress(OSError):
+                    self.folder.parent.rmdir()  # the last one does, if the agent was killed
                 os._exit(1)
             for output in self.outputs:
                 if output.fd == fd:
@@ -280,11 +285,17 @@ class Keeper:
         self.waits = waits.gather(self._workers(), {}, set())
         return waits.is_deadlock(self.waits, stopped=True)
 
-    def _stalled(self, root: subprocess.Popen[bytes], watch: int, *, proven: bool) -> None:
-        """Ask every process where it is, then end the sample: interrupt, terminate, kill."""
+    def _stalled(self, root: subprocess.Popen[bytes], watch: int, *, proven: bool) -> bool:
+        """Ask every process where it is, then end the sample: interrupt, terminate, kill.
+
+        False: it goes on, since some process has set itself an alarm.
+        """
         workers = self._workers()
         kernel = waits.gather(workers, {}, set())
         dumps = {pid: dump for pid in workers if (dump := self._dump(pid))}
+        if proven and any(dump["alarm"] for dump in dumps.values()):
+            self.waits = []
+            return False
         dead = {e[3]["child"] for e in self._events() if e[0] == "start"} - set(workers)
         full = {(w["pid"], w["tid"]): w for w in waits.gather(workers, dumps, dead)}
         for wait in kernel:
@@ -295,6 +306,10 @@ class Keeper:
             if wait["kind"] == "semaphore":
                 wait["held_by"] = told.get("held_by", [])
                 wait["for"] = wait["held_by"] or wait["for"]
+        waits.name_children(kernel, dumps)
+        for wait in kernel:
+            wait["line"] = self._short(wait["line"])
+            wait["stack"] = [self._short(entry) for entry in wait["stack"]]
         self.waits = kernel
         deadlock = proven or waits.is_deadlock(kernel, stopped=False)
         self.end = "deadlock" if deadlock else "hang"
@@ -308,10 +323,11 @@ class Keeper:
             deadline = time.monotonic() + RUNG
             while (rest := deadline - time.monotonic()) > 0:
                 if self._pump(watch, rest):
-                    return
+                    return True
         self.ladder = "kill"
         for pid in self._workers():
             processes.send(pid, signal.SIGKILL)
+        return True
 
     def _dump(self, pid: int) -> dict[str, Any]:
         """The stacks and locks of a process, from itself; empty if it cannot answer."""
@@ -341,16 +357,20 @@ class Keeper:
                 left.append(_process_left("zombie", pid, "", started))
         if self.end == "too many processes":
             processes.kill_all_below(os.getpid())
+        commands = {e[3]["words"]: e for e in events if e[0] == "command"}
         survivors = self._await(self._workers, GRACE)
         for pid in survivors:
             line = ""
             dump = self._dump(pid)
             for thread in dump.get("threads", []):
                 if thread["main"]:
-                    line = waits.users_line(thread["stack"])
+                    line = self._short(waits.users_line(thread["stack"]))
+            command = processes.command(pid)
+            if pid not in started and command in commands:
+                started[pid] = commands[command]
             left.append(
-                _process_left("process", pid, processes.command(pid), started)
-                | {"name": dump.get("name") or processes.command(pid) or f"pid {pid}", "at": line}
+                _process_left("process", pid, command, started)
+                | {"name": dump.get("name") or command or f"pid {pid}", "at": line}
             )
         for pid in survivors:
             processes.send(pid, signal.SIGKILL)
@@ -392,12 +412,17 @@ class Keeper:
         made = {e[3]["name"]: e for e in events if e[0] == "made"}
         left = []
         for name, event in made.items():
-            path = _place(event)
-            if path and path.exists() and self.temporary not in path.parents:
-                what = event[3]["what"]
+            what = event[3]["what"]
+            if what in ("semaphore", "shared memory"):
+                path = Path("/dev/shm") / name
+            elif what == "socket":
+                path = Path(name)
+            else:
+                continue
+            if path.exists() and self.temporary not in path.parents:
                 left.append({"kind": what, "name": name, "by": event[1], "line": event[3]["line"]})
                 path.unlink(missing_ok=True)
-        for path in sorted(self.temporary.iterdir()):
+        for path in sorted(self.temporary.glob("*")):
             mode = path.lstat().st_mode
             kind = "folder" if stat.S_ISDIR(mode) else "socket" if stat.S_ISSOCK(mode) else "file"
             maker = made.get(str(path))
@@ -415,7 +440,24 @@ class Keeper:
 
     def _events(self) -> list[tuple[Any, ...]]:
         """The events of all its processes, in order of time; lines that are torn are left out."""
-        return read_events(self.folder)
+        events = []
+        try:
+            text = (self.folder / "events").read_text(errors="backslashreplace")
+        except OSError:
+            return []
+        for line in text.splitlines():
+            try:
+                kind, pid, at, fields = json.loads(line)
+            except (ValueError, TypeError):
+                continue
+            if "line" in fields:
+                fields["line"] = self._short(fields["line"])
+            events.append((kind, pid, at, fields))
+        return sorted(events, key=lambda event: event[2])
+
+    def _short(self, line: str) -> str:
+        """A line's file as seen from where the run started, however the process came by it."""
+        return line.removeprefix(os.path.join(self.request.cwd, ""))
 
     def _locks(self, events: list[tuple[Any, ...]]) -> dict[str, Any] | None:
         if not self._observed():
@@ -423,43 +465,8 @@ class Keeper:
         sites = {e[3]["number"]: e[3]["line"] for e in events if e[0] == "site"}
         made = {e[3]["key"]: {**e[3], "pid": e[1]} for e in events if e[0] == "lock"}
         records, cut = sections.read_traces(self.folder, sites)
-        return {**sections.summarize(records, made, cut), "cut": cut}
-
-
-def read_events(folder: Path) -> list[tuple[Any, ...]]:
-    """What the processes of the sample in `folder` told, by time; lines that are torn left out."""
-    events = []
-    try:
-        text = (folder / "events").read_text(errors="backslashreplace")
-    except OSError:
-        return []
-    for line in text.splitlines():
-        try:
-            kind, pid, at, fields = json.loads(line)
-        except (ValueError, TypeError):
-            continue
-        events.append((kind, pid, at, fields))
-    return sorted(events, key=lambda event: event[2])
-
-
-def remove_made(folder: Path) -> None:
-    """Remove what a sample made outside of its folder, once it was killed with nobody to judge."""
-    for event in read_events(folder):
-        path = _place(event) if event[0] == "made" else None
-        if path:
-            with suppress(OSError):
-                path.unlink()
-
-
-def _place(event: tuple[Any, ...]) -> Path | None:
-    """Where a thing is that a sample made, if that is outside of its folder for temporary files."""
-    name = str(event[3]["name"])
-    match event[3]["what"]:
-        case "semaphore" | "shared memory":
-            return Path("/dev/shm") / name
-        case "socket":
-            return Path(name)
-    return None
+        wanted = {waits.semaphore(wait) for wait in self.waits if wait["kind"] == "semaphore"}
+        return {**sections.summarize(records, made, cut, wanted), "cut": cut}
 
 
 def _process_left(

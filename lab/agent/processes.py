@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,8 +81,8 @@ def children(pid: int) -> list[int]:
     return _listed_children(pid) if _kernel_lists_children() else parents().get(pid, [])
 
 
-def descendants(pid: int) -> list[int]:
-    """Every process below `pid`, parents before their children."""
+def descendants(pid: int, but: Collection[int] = ()) -> list[int]:
+    """Every process below `pid`, parents before their children; not those in or below `but`."""
     if _kernel_lists_children():
         below = _listed_children
     else:
@@ -94,6 +95,8 @@ def descendants(pid: int) -> list[int]:
     queue = below(pid)
     while queue:
         child = queue.pop(0)
+        if child in but:
+            continue
         found.append(child)
         queue = queue + below(child)
     return found
@@ -119,11 +122,11 @@ def send(pid: int, number: int) -> None:
         os.kill(pid, number)
 
 
-def kill_all_below(pid: int) -> None:
+def kill_all_below(pid: int, but: Collection[int] = ()) -> None:
     """Kill every descendant, faster than it can fork: all are stopped until no new one turns up."""
     stopped: set[int] = set()
     while True:
-        new = [child for child in descendants(pid) if child not in stopped]
+        new = [child for child in descendants(pid, but) if child not in stopped]
         if not new:
             break
         for child in new:
@@ -131,7 +134,8 @@ def kill_all_below(pid: int) -> None:
             stopped.add(child)
     for child in stopped:
         send(child, signal.SIGKILL)
-    reap()
+    if not but:  # they may have ended, and somebody waits for them
+        reap()
 
 
 def reap() -> list[int]:

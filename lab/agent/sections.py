@@ -9,6 +9,7 @@ the time.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,9 +80,13 @@ def read_traces(folder: Path, sites: dict[int, str]) -> tuple[list[Record], bool
 
 
 def summarize(
-    records: list[Record], made: dict[int, dict[str, Any]], cut: bool = False
+    records: list[Record],
+    made: dict[int, dict[str, Any]],
+    cut: bool = False,
+    wanted: Iterable[int] = (),
 ) -> dict[str, Any]:
-    """What happened under each lock of `made` (key -> sort, value, max, line, pid).
+    """What happened under each lock of `made` (key -> sort, value, max, line, queue, pid) that was
+    ever taken or released, or is one of the `wanted` keys.
 
     `cut` says that the records end before the sample did, as `read_traces` tells.
 
@@ -100,7 +105,8 @@ def summarize(
             running -= 1
         else:
             by_key[record.key].append(record)
-    locks = [_lock(key, made.get(key, {}), by_key[key], cut) for key in sorted(by_key)]
+    keys = set(by_key) | (set(wanted) & set(made))
+    locks = [_lock(key, made.get(key, {}), by_key[key], cut) for key in sorted(keys)]
     return {"locks": locks, "together": together}
 
 
@@ -110,7 +116,7 @@ def _lock(key: int, made: dict[str, Any], records: list[Record], cut: bool) -> d
     sections, strays = _sections(records, mutex)
     # A semaphore that starts at none, or that some take and others release, passes signals (as in
     # Condition, Event and a bounded Queue): nobody is inside it.
-    signal = limit == 0 or (not mutex and _is_signal(records))
+    signal = limit == 0 or (not mutex and (made.get("queue") or _is_signal(records)))
     overlaps: list[dict[str, Any]] = []
     inside = 0
     if not signal:

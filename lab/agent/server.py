@@ -25,10 +25,6 @@ from lab.agent.protocol import MAX_REQUEST
 FIRST_LAB = 60.0
 """Seconds in which the first lab must come."""
 
-NEXT_LAB = 1.0
-"""Seconds in which another lab may come after the last, where cells ran in between: its
-`docker compose run` may have found the agent running, and starts the lab itself only now."""
-
 
 class _Server:
     def __init__(self, path: Path, cores: int) -> None:
@@ -40,7 +36,6 @@ class _Server:
         self.labs: set[socket.socket] = set()
         self.leaving: list[socket.socket] = []
         self.deadline = time.monotonic() + FIRST_LAB
-        self.patience = 0.0
         self.listener = _listen(path)
         self.selector.register(self.listener, selectors.EVENT_READ)
         # A signal interrupts select() by way of this pair, so that none is missed.
@@ -59,10 +54,11 @@ class _Server:
         """Serve until there is no lab; the exit code."""
         try:
             while not self.stopping:
-                rest = None if self.labs else self.deadline - time.monotonic()
-                if rest is not None and rest <= 0:
+                rest = None if self.labs else max(0.0, self.deadline - time.monotonic())
+                ready = self.selector.select(rest)
+                if not ready and rest == 0:
                     break
-                for key, _ in self.selector.select(rest):
+                for key, _ in ready:
                     self._act(key.fileobj)
         finally:
             self.path.unlink(missing_ok=True)
@@ -108,7 +104,6 @@ class _Server:
         if line == b"control\n":
             self._welcome(connection)
             return
-        self.patience = NEXT_LAB
         try:
             pid = os.fork()
         except OSError as error:
@@ -146,7 +141,7 @@ class _Server:
         # Kept open, so that our end is the end of it too.
         self.selector.unregister(connection)
         self.leaving.append(connection)
-        self.deadline = time.monotonic() + self.patience
+        self.deadline = time.monotonic()  # unless another is at the door
 
     def _refuse(self, connection: socket.socket, reason: str) -> None:
         if self._say(connection, {"refused": reason}):

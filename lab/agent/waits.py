@@ -93,6 +93,23 @@ def is_deadlock(waits: list[dict[str, Any]], stopped: bool) -> bool:
     return any(wait["kind"] != "thread" for wait in judged)
 
 
+def name_children(waits: list[dict[str, Any]], dumps: dict[int, dict[str, Any]]) -> None:
+    """Tell waits for the end of a child, on the pipe that says so, from those on other pipes."""
+    for wait in waits:
+        children = {
+            _link(wait["pid"], child["sentinel"]): child["pid"]
+            for child in dumps.get(wait["pid"], {}).get("children", [])
+        }
+        if wait["on"] in children:
+            child = children[wait["on"]]
+            wait.update(kind="process", on=f"pid {child}", **{"for": [child]})
+
+
+def semaphore(wait: dict[str, Any]) -> int:
+    """The key of the semaphore that is waited for, as in the lock records: its inode."""
+    return int(wait["on"].rpartition(":")[2])
+
+
 def _system_call(pid: int, tid: int, maps: str, ends: dict[str, set[int]]) -> dict[str, Any]:
     wait: dict[str, Any] = {"kind": "other", "on": "", "for": None, "timed": False}
     text = processes.read(f"/proc/{pid}/task/{tid}/syscall").split()

@@ -46,17 +46,22 @@ def exit_text(code: int) -> str:
 
 def _deadlock(sample: Sample, count: int, of: int) -> Finding:
     told = [_wait(sample, wait) for wait in _shown_waits(sample)]
-    who = "; ".join(f"{w['process']} waits for {w['waits_for']}" for w in told[:4])
+    lines = [f"{_who(sample, w)} waits for {_target(sample, w)}" for w in _shown_waits(sample)]
+    who = "; ".join(lines[:4])
+    failed = _failed_before(sample)
+    before = f"; before that, {failed[0]}" if failed else ""
     return Finding(
         "ends",
         Verdict.DEADLOCK,
-        f"no process can go on ({count} of {of} samples)" + (who and f": {who}"),
+        f"no process can go on ({count} of {of} samples)" + (who and f": {who}") + before,
         {
             "seed": sample.seed,
             "samples": of,
             "deadlocked": count,
             "waits": told,
+            "failed": failed,
             "stacks": _stacks(sample),
+            "stderr": sample.stderr[:2000],  # later on, only how the lab ended it
             "ended_by": sample.ladder,
         },
     )
@@ -76,6 +81,7 @@ def _hang(sample: Sample, count: int, of: int) -> Finding:
             "hung": count,
             "waits": told,
             "stacks": _stacks(sample),
+            "stderr": sample.stderr[:2000],
             "ended_by": sample.ladder,
             "left": sample.left,
         },
@@ -128,8 +134,32 @@ def _exit(sample: Sample) -> dict[str, Any]:
 
 
 def _shown_waits(sample: Sample) -> list[dict[str, Any]]:
-    """Main threads, and those others that wait for another process; idle helpers left out."""
-    return [w for w in sample.waits if w["main"] or (w["kind"] != "thread" and w["held_by"])]
+    """Main threads, and others where they or their main thread wait; idle helpers left out."""
+    stuck = {w["pid"] for w in sample.waits if w["main"] and w["kind"] == "thread"}
+    return [
+        w
+        for w in sample.waits
+        if w["main"]
+        or (w["kind"] != "thread" and w["held_by"])
+        or (w["pid"] in stuck and w["kind"] in ("pipe", "process") and not w["timed"])
+    ]
+
+
+def _who(sample: Sample, wait: dict[str, Any]) -> str:
+    thread = "" if wait["main"] else f" ({wait['thread'] or 'a thread'})"
+    return sample.name(wait["pid"]) + thread
+
+
+def _failed_before(sample: Sample) -> list[str]:
+    """Processes that had not ended well, and that the others may be waiting for in vain."""
+    alive = {wait["pid"] for wait in sample.waits}
+    codes = {reaped["child"]: reaped["code"] for reaped in sample.told("reaped")}
+    codes |= {ended["pid"]: ended["code"] for ended in sample.told("exit") if ended["code"]}
+    return [
+        f"{sample.name(pid)} ended with {exit_text(code)}"
+        for pid, code in codes.items()
+        if pid not in alive
+    ]
 
 
 def _wait(sample: Sample, wait: dict[str, Any]) -> dict[str, Any]:
@@ -169,11 +199,13 @@ def _semaphore(sample: Sample, wait: dict[str, Any]) -> str:
     key = int(wait["on"].rpartition(":")[2])
     locks = sample.locks["locks"] if sample.locks else []
     lock: dict[str, Any] = next((lock for lock in locks if lock["key"] == key), {})
+    if lock.get("sort") == "signal":
+        return f"a signal, by what was made at {lock['line']}, that nobody gives"
     made = f" made at {lock['line']}" if lock.get("line") else ""
-    what = {"semaphore": "a semaphore", "signal": "a signal"}.get(lock.get("sort", ""), "a lock")
+    what = "a semaphore" if lock.get("sort") == "semaphore" else "a lock"
     if wait["held_by"]:
         return f"{what}{made}, held by {', '.join(sample.name(p) for p in wait['held_by'])}"
-    for section in lock.get("unreleased", []):
+    for section in sample.unreleased_by_dead(lock):
         at = f" at {section['line']}" if section["line"] else ""
         return (
             f"{what}{made}, taken{at} by {sample.name(section['pid'])}, "

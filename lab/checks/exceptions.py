@@ -78,13 +78,13 @@ def _swallowed_by_pool(sample: Sample) -> list[Finding]:
     """Results of a Pool that hold an exception which nobody asked for."""
     if sample.end != "ended" or sample.exit_code != 0:
         return []
-    fetched = {(got["pid"], got["key"]) for got in sample.told("got")}
+    fetched = {(got["pid"], got["key"]) for kind in ("got", "seen") for got in sample.told(kind)}
     return [
         Finding(
             "exceptions",
             Verdict.EXCEPTION,
-            f"a task of a Pool raised {failed['type']}{failed['args']}, and nobody called get() "
-            "on its result, so nobody ever knew",
+            f"a task of a Pool raised {failed['type']}{failed['args']}, and nobody asked for its "
+            "result, so nobody ever knew",
             {
                 "seed": sample.seed,
                 "type": failed["type"],

@@ -136,7 +136,7 @@ def _died(sample: Sample) -> list[Finding]:
     }
     findings = []
     for lock in _locks(sample):
-        for section in lock["unreleased"]:
+        for section in sample.unreleased_by_dead(lock):
             if lock["key"] in wanted:
                 holder = sample.name(section["pid"])
                 findings.append(

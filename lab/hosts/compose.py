@@ -49,11 +49,18 @@ class Compose:
 
     def __init__(self) -> None:
         self.services = {len(service.cpus): service for service in _services()}
-        if not self.services:
+        if not self.services and "LAB_CORES" not in os.environ:
             raise HostError(
                 f"no agent answers in {_folder()}. The host `compose` works inside the project's "
-                "containers: run `docker compose run --rm lab`, or use --host local here. There, "
-                "they may have ended with another run just now: then run this one again."
+                "containers: run `docker compose run --rm lab`, or use --host local here."
+            )
+        expected = {int(count) for count in os.environ.get("LAB_CORES", "").split(",") if count}
+        if missing := sorted(expected - set(self.services)):
+            self.close()
+            names = " and ".join(f"cores-{count}" for count in missing)
+            raise HostError(
+                f"no agent answers for {names}. Most likely they ended with another run just as "
+                "this one began: run it again. `docker compose logs` shows what they said."
             )
 
     def lacks(self, cores: int) -> str:

@@ -110,6 +110,10 @@ def test_a_command_that_runs_no_cell_leaves_no_agent(
     assert awaited(lambda: not project.running(), 5)
 
 
+def test_the_doctor_sees_the_agents(project: Project) -> None:
+    assert "agents answer on 1, 2 cores" in project.lab("doctor").stdout
+
+
 def test_cores_without_a_service_are_unsupported(project: Project) -> None:
     done = project.lab(
         *("run", "value_locked", "--start-method", "fork", "--cores", "1,3,8", "--samples", "2")
@@ -213,29 +217,34 @@ def test_two_labs_at_the_same_time(endless: Project) -> None:
     endless.script(GREETING, "other.py")
     first = start(endless)
     second = endless.start_lab("run", "other.py", "--start-method", "fork", "--samples", "2")
-    assert awaited(lambda: len(endless.service("lab")) == 2)
-    subprocess.run(["docker", "kill", *first_of(endless)], check=True)
+    reports = endless.folder / "reports"
+    assert awaited(lambda: len(list(reports.glob("2*"))) == 2)  # so both have the agents
+    newest_first = endless.service("lab")
+    subprocess.run(["docker", "kill", newest_first[-1]], check=True)
     said, _ = second.communicate(timeout=PATIENCE)
     assert second.returncode == 0, said
     first.communicate(timeout=PATIENCE)
     assert not endless.running()
 
 
-def first_of(project: Project) -> list[str]:
-    """The lab's container that started first."""
-    return project.service("lab")[-1:]  # `docker ps` lists the newest first
-
-
-def test_a_lab_that_starts_as_another_ends(project: Project) -> None:
+def test_one_lab_after_another(project: Project) -> None:
     project.script(GREETING)
-    words = ("run", "my.py", "--start-method", "fork", "--cores", "1", "--samples", "2")
-    first = project.start_lab(*words)
-    assert awaited(lambda: project.service("lab"))  # so it has a second or two to live
-    second = project.start_lab(*words)
-    said = [lab.communicate(timeout=PATIENCE)[0] for lab in (first, second)]
-    assert (first.returncode, second.returncode) == (0, 0), "\n".join(said)
-    assert project.lab(*words).returncode == 0
+    for _ in range(3):
+        for words in ("list hosts", "run my.py --start-method fork --cores 1 --samples 2"):
+            done = project.lab(*words.split())
+            assert done.returncode == 0, done.stdout + done.stderr
     assert not project.running()
+
+
+def test_a_lab_without_one_of_its_agents(project: Project) -> None:
+    """As when the agents end with another lab after Compose has found them running."""
+    project.script(GREETING)
+    assert project.compose("up", "--detach", "--wait", "cores-1").returncode == 0
+    done = project.compose("run", "--rm", "--no-deps", "lab", "run", "my.py")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "no agent answers for cores-2." in done.stderr
+    assert "run it again" in done.stderr
+    assert awaited(lambda: not project.running())
 
 
 MISUSE = """\

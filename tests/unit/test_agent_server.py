@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -162,10 +163,13 @@ def test_the_last_lab_ends_it_at_once(agent: Agent) -> None:
 
 def test_a_lab_that_comes_as_the_last_one_goes_keeps_it(agent: Agent, script: Path) -> None:
     first = agent.attend()
-    agent.ask(request(script))
+    agent.process.send_signal(signal.SIGSTOP)
     first.shutdown(socket.SHUT_WR)
-    second = agent.attend()
+    second = agent.connect()
+    second.sendall(b"control\n")
+    agent.process.send_signal(signal.SIGCONT)
     assert first.recv(1) == b""
+    assert second.recv(1000).endswith(b"\n")
     assert "samples" in agent.ask(request(script))
     second.shutdown(socket.SHUT_WR)
     assert second.recv(1) == b""

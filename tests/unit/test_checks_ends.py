@@ -70,6 +70,8 @@ class TestDeadlock:
                 "Process-1 (pid 1) MainThread": "app.py:1 in main",
                 "Process-2 (pid 2) MainThread": "app.py:2 in main",
             },
+            "failed": [],
+            "stderr": "",
             "ended_by": "kill",
         }
 
@@ -106,13 +108,16 @@ class TestDeadlock:
 
     @pytest.mark.parametrize(
         ("made", "told"),
-        [(SEMAPHORE, "a semaphore made at app.py:3"), (SIGNAL, "a signal made at app.py:3")],
+        [
+            (SEMAPHORE, "a semaphore made at app.py:3 that nobody alive holds"),
+            (SIGNAL, "a signal, by what was made at app.py:3, that nobody gives"),
+        ],
     )
     def test_an_observed_sample_knows_the_sort(self, made: dict[str, Any], told: str) -> None:
         waits = [wait(2, "semaphore", "semaphore:7")]
         steps = ((1, "takes"), (1, "releases"), (2, "gives up"))
         stuck = observed(*steps, made={7: made}, waits=waits, end="deadlock")
-        assert f"waits for {told} that nobody alive holds" in only(ends.judge(case(stuck))).message
+        assert f"waits for {told}" in only(ends.judge(case(stuck))).message
 
     def test_idle_helpers_are_left_out_but_not_those_that_wait_for_a_holder(self) -> None:
         found = self.found(

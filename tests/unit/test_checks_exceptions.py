@@ -77,7 +77,7 @@ class TestPool:
         found = only(judged(event("raised", 7, **RAISED), self.LOST))
         assert (found.check, found.verdict) == ("exceptions", Verdict.EXCEPTION)
         assert found.message == (
-            "a task of a Pool raised builtins.ValueError(1,), and nobody called get() on its "
+            "a task of a Pool raised builtins.ValueError(1,), and nobody asked for its "
             "result, so nobody ever knew"
         )
         assert found.evidence == {"seed": 4, **RAISED}

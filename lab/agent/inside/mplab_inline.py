@@ -57,15 +57,24 @@ class Popen:
     def __init__(self, process):
         self.process = process
         self.copies = _own_copies(process)
-        self.pid = os.getpid()
+        process._popen = self  # the thread may run before we return
         self.returncode = None
         # A descriptor that becomes readable at the end, as a real sentinel does.
         self.sentinel, self._end = os.pipe()
         self.thread = threading.Thread(target=self._run, name=process.name, daemon=True)
         self.thread.start()
+        mplab_inside.log(
+            "start",
+            child=self.pid,
+            method="inline",
+            name=process.name,
+            daemon=process.daemon,
+            line=mplab_inside.where(2),
+        )
 
     def _run(self):
         _mine.process = self.process
+        self.pid = threading.get_native_id()  # which no process has at the same time
         code = 1
         try:
             self.process.run()
@@ -80,14 +89,19 @@ class Popen:
         except BaseException:
             import traceback
 
-            mplab_inside.log_exception("child", sys.exc_info()[1])
+            mplab_inside.log_exception("child", sys.exc_info()[1], pid=self.pid)
             sys.stderr.write("Process %s:\n" % self.process.name)
             traceback.print_exc()
         finally:
             for connection in self.copies:  # as the end of a process closes its descriptors
                 if not connection.closed:
                     connection.close()
+            self._finish(code)
+
+    def _finish(self, code):
+        if self.returncode is None:
             self.returncode = code
+            mplab_inside.log("exit", pid=self.pid, name=self.process.name, code=code)
             os.close(self._end)
 
     def poll(self, flag=os.WNOHANG):
@@ -96,12 +110,15 @@ class Popen:
 
     def wait(self, timeout=None):
         """Wait for the end; the exit code, or None after `timeout` seconds."""
-        self.thread.join(timeout)
+        if self.returncode is None:
+            self.thread.join(timeout)
         return self.returncode
 
     def terminate(self):
-        """A thread cannot be ended from outside; one that has ended, or waits as a daemon, can."""
-        if self.returncode is None and not self.process.daemon:
+        """A thread cannot be ended from outside: a daemon is left alone, for others this raises."""
+        running = self.returncode is None
+        self._finish(-signal.SIGTERM)  # in either case nobody shall wait for it
+        if running and not self.process.daemon:
             raise NotImplementedError("a process cannot be terminated under `inline`")
 
     kill = terminate
@@ -133,9 +150,6 @@ def context(module):
     class InlineProcess(module.ForkProcess):
         @staticmethod
         def _Popen(process_obj):
-            mplab_inside.log(
-                "start", child=os.getpid(), method="inline", name=process_obj.name, daemon=False
-            )
             return Popen(process_obj)
 
     class InlineContext(module.ForkContext):

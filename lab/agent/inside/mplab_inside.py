@@ -247,7 +247,6 @@ def _patch_process(module):
 def _patch_popen(module):
     popen = module.Popen
     init = popen.__init__
-    send = popen._send_signal
 
     def __init__(self, process_obj):
         init(self, process_obj)
@@ -260,12 +259,7 @@ def _patch_popen(module):
             line=where(2),
         )
 
-    def _send_signal(self, sig):
-        log("signal", to=self.pid, sig=int(sig), line=where(2))
-        return send(self, sig)
-
     popen.__init__ = __init__
-    popen._send_signal = _send_signal
     _log_reaping(module)
 
 
@@ -332,8 +326,9 @@ def _patch_posixshmem(module):
     shm_open = module.shm_open
 
     def logged_shm_open(path, flags, mode=0o777):
+        there = os.path.exists("/dev/shm/" + path.lstrip("/"))
         fd = shm_open(path, flags, mode)
-        if flags & os.O_CREAT:
+        if flags & os.O_CREAT and not there:
             log("made", what="shared memory", name=path.lstrip("/"), line=where(2))
         return fd
 
@@ -344,13 +339,19 @@ def _audit(event, args):
     if event == "open":
         name, _, flags = args
         if type(name) is str and flags & os.O_CREAT:
-            if name.startswith("/dev/shm/"):
+            if name.startswith("/dev/shm/") and not os.path.exists(name):
                 log("made", what="shared memory", name=name[len("/dev/shm/") :], line=where(2))
             elif name.startswith(_state.temporary):
                 log("made", what="file", name=name, line=where(2))
     elif event == "os.mkdir":
         if type(args[0]) is str and args[0].startswith(_state.temporary):
             log("made", what="folder", name=args[0], line=where(2))
+    elif event == "os.kill":
+        if args[0] != os.getpid() and args[1]:  # to itself: a stand-in for a crash
+            log("signal", to=args[0], sig=int(args[1]), line=where(2))
+    elif event == "subprocess.Popen":
+        command = [os.fsdecode(word) for word in args[1]]
+        log("command", words=" ".join(command), line=where(2))
     elif event == "socket.bind":
         address = args[1]
         if type(address) is str and address and address[0] != "\0":
@@ -370,11 +371,29 @@ def _patch_traceback(module):
     print_exc = module.print_exc
 
     def logged_print_exc(*args, **kwargs):
+        error = sys.exc_info()[1]
         if sys._getframe(1).f_code.co_name == "_bootstrap":
-            log_exception("child", sys.exc_info()[1])
+            log_exception("child", error)
+        hide(error)
         return print_exc(*args, **kwargs)
 
     module.print_exc = logged_print_exc
+
+
+def _without_ours(trace):
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(HERE):
+        trace = trace.tb_next
+    if trace is not None:
+        trace.tb_next = _without_ours(trace.tb_next)
+    return trace
+
+
+def hide(error, hidden=()):
+    """Take our own frames out of the tracebacks of an exception and of what led to it."""
+    if error is not None and error not in hidden:
+        error.__traceback__ = _without_ours(error.__traceback__)
+        for other in (error.__cause__, error.__context__):
+            hide(other, (*hidden, error))
 
 
 def describe(error):
@@ -400,6 +419,11 @@ def log_exception(where_from, error, **more):
     log("exception", where=where_from, **dict(describe(error), **more))
 
 
+def is_remote(error):
+    """Whether an exception comes with the traceback of the worker that raised it."""
+    return type(error.__cause__).__name__ == "RemoteTraceback"
+
+
 def _patch_pool(module):
     wrapper = module.ExceptionWithTraceback
     result = module.ApplyResult
@@ -408,7 +432,7 @@ def _patch_pool(module):
     def __init__(self, exc, tb):
         described = describe(exc)
         log("raised", **described)
-        wrap(self, exc, tb)
+        wrap(self, exc, _without_ours(tb))
 
     wrapper.__init__ = __init__
 
@@ -417,25 +441,67 @@ def _patch_pool(module):
 
         def _set(self, i, obj):
             settle(self, i, obj)
-            if self.ready() and not self.successful() and self._error_callback is None:
-                log("failed", key=id(self), **describe(self._value))
+            if self.ready() and not self._success and self._error_callback is None:
+                log("failed", key=self._job, **describe(self._value))
 
         cls._set = _set
 
     get = result.get
+    successful = result.successful
 
     def logged_get(self, timeout=None):
         try:
             return get(self, timeout)
         except BaseException as error:
             if self.ready() and error is self._value:
-                cause = type(error.__cause__).__name__
-                log("got", key=id(self), remote=cause == "RemoteTraceback", **describe(error))
+                log("got", key=self._job, remote=is_remote(error), **describe(error))
             raise
 
+    def logged_successful(self):
+        value = successful(self)
+        if not value:
+            log("seen", key=self._job)
+        return value
+
     result.get = logged_get
+    result.successful = logged_successful
     patch(result)
     patch(module.MapResult)
+    _patch_imap(module)
+
+
+def _patch_imap(module):
+    base = module.IMapIterator
+    following = base.next
+
+    def key(iterator, error):
+        return "%d/%d" % (iterator._job, id(error))
+
+    def patch(cls):
+        settle = cls._set
+
+        def _set(self, i, obj):
+            if not obj[0]:
+                log("failed", key=key(self, obj[1]), **describe(obj[1]))
+            settle(self, i, obj)
+
+        cls._set = _set
+
+    def logged_next(self, timeout=None):
+        try:
+            return following(self, timeout)
+        except (StopIteration, module.TimeoutError):
+            raise
+        except BaseException as error:
+            if is_remote(error):
+                log("got", key=key(self, error), remote=True, **describe(error))
+            else:  # raised by the iterable, in this process
+                log("seen", key=key(self, error))
+            raise
+
+    base.next = base.__next__ = logged_next
+    patch(base)
+    patch(module.IMapUnorderedIterator)
 
 
 # ------------------------------------------------------------------------------ fork
@@ -459,7 +525,15 @@ def _after_fork_in_child():
 def _dump(signum, frame):
     """Write this process's threads, stacks and semaphores to `dump.<pid>`, whole or not at all."""
     try:
-        text = _json({"threads": _threads(frame), "locks": _locks(), "name": _process_name()})
+        text = _json(
+            {
+                "threads": _threads(frame),
+                "locks": _locks(),
+                "name": _process_name(),
+                "children": _children(),
+                "alarm": _signal.getitimer(_signal.ITIMER_REAL)[0] > 0,
+            }
+        )
         target = os.path.join(_state.folder, "dump.%d" % os.getpid())
         with open(target + ".part", "w", encoding="ascii") as file:
             file.write(text)
@@ -471,6 +545,13 @@ def _dump(signum, frame):
 def _process_name():
     process = sys.modules.get("multiprocessing.process")
     return process.current_process().name if process else "MainProcess"
+
+
+def _children():
+    process = sys.modules.get("multiprocessing.process")
+    children = list(process._children) if process else ()
+    popens = [child._popen for child in children if child._popen is not None]
+    return [{"pid": popen.pid, "sentinel": popen.sentinel} for popen in popens]
 
 
 def _threads(current):

@@ -189,6 +189,16 @@ def _key(handle):
     return handle
 
 
+def _is_of_queue():
+    """Whether the semaphore being made counts the free places of a Queue."""
+    frame = sys._getframe(2)
+    while frame is not None and "multiprocessing" in frame.f_code.co_filename:
+        if frame.f_globals.get("__name__") == "multiprocessing.queues":
+            return True
+        frame = frame.f_back
+    return False
+
+
 _RealSemLock = _multiprocessing.SemLock
 
 
@@ -213,6 +223,7 @@ class TracedSemLock:
                 value=value,
                 max=maxvalue,
                 line=mplab_inside.where(2),
+                queue=_is_of_queue(),
             )
 
     @classmethod

@@ -31,10 +31,9 @@ def _main():
     except (SystemExit, KeyboardInterrupt):
         raise
     except BaseException:
-        kind, error, trace = sys.exc_info()
+        kind, error, _ = sys.exc_info()
         mplab_inside.log_exception("main", error)
-        # What the script would have printed by itself, without our frame on top.
-        error.__traceback__ = trace.tb_next
+        mplab_inside.hide(error)
         sys.excepthook(kind, error, error.__traceback__)
         sys.exit(1)
 
