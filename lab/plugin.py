@@ -227,7 +227,7 @@ class CellItem(pytest.Item):
         """One line; the report has the rest."""
         if isinstance(excinfo.value, NotAsExpected):
             return str(excinfo.value)
-        return str(super().repr_failure(excinfo, style))
+        return f"{super().repr_failure(excinfo, style)}\n{excinfo.exconly()}"
 
     def reportinfo(self) -> tuple[Path, None, str]:
         """Where the cell comes from."""
