@@ -53,10 +53,7 @@ def pytest_load_initial_conftests(
     if not known.lab:
         return
     if known.help:
-        group = parser.getgroup("lab")
-        for name, more in options.OPTIONS.items():
-            with suppress(ValueError):  # another plugin has one of this name, and shows it
-                group.addoption(name, **more)
+        print(options.help_text())
         return
     try:
         early_config.option.lab_options = options.take(args)
