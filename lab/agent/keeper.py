@@ -261,8 +261,8 @@ class Keeper:
             if fd == self.lifeline:
                 processes.kill_all_below(os.getpid())
                 self.remove()
-                with suppress(OSError):
-                    self.folder.parent.rmdir()  # the last one does, if the agent was killed
+                with suppress(OSError):  # the last one of a cell whose agent was killed
+                    self.folder.parent.rmdir()
                 os._exit(1)
             for output in self.outputs:
                 if output.fd == fd:
