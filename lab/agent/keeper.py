@@ -319,7 +319,14 @@ class Keeper:
         ):
             self.ladder = name
             for pid in self._workers() if everyone else [root.pid]:
-                processes.send(pid, number)
+                if everyone and pid not in dumps and processes.handles(pid, signal.SIGABRT):
+                    # In C code for so long that no handler of Python's got to run: faulthandler's
+                    # is in C, and prints its stacks.
+                    with suppress(OSError):
+                        resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
+                    processes.send(pid, signal.SIGABRT)
+                else:
+                    processes.send(pid, number)
             deadline = time.monotonic() + RUNG
             while (rest := deadline - time.monotonic()) > 0:
                 if self._pump(watch, rest):

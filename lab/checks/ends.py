@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from typing import Any
 
@@ -72,7 +73,7 @@ def _deadlock(sample: Sample, count: int, of: int) -> Finding:
 
 def _hang(sample: Sample, count: int, of: int) -> Finding:
     told = [_wait(sample, wait) for wait in _shown_waits(sample)]
-    where = told[0]["line"] if told else ""
+    where = (told[0]["line"] if told else "") or _aborted(sample)
     at = f"; the first process was at {where}" if where else ""
     return Finding(
         "ends",
@@ -89,6 +90,12 @@ def _hang(sample: Sample, count: int, of: int) -> Finding:
         }
         | _said(sample),
     )
+
+
+def _aborted(sample: Sample) -> str:
+    """Where a process was that did not answer but, when it was aborted, printed its stack."""
+    match = re.search(r'File "(.+)", line (\d+) in (\S+)', sample.stderr)
+    return f"{match[1]}:{match[2]} in {match[3]}" if match else ""
 
 
 def _said(sample: Sample) -> dict[str, str]:
@@ -192,7 +199,7 @@ def _target(sample: Sample, wait: dict[str, Any]) -> str:
             others = [sample.name(pid) for pid in wait["for"] if pid != wait["pid"]]
             return f"a pipe of {', '.join(others) or 'its own'}"
         case "socket":
-            return "a message on a socket"
+            return wait["on"] if wait["on"] == "a new connection" else "a message on a socket"
         case "thread":
             return "another of its threads"
         case "sleep":
