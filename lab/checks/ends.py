@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 from typing import Any
 
@@ -73,7 +72,7 @@ def _deadlock(sample: Sample, count: int, of: int) -> Finding:
 
 def _hang(sample: Sample, count: int, of: int) -> Finding:
     told = [_wait(sample, wait) for wait in _shown_waits(sample)]
-    where = (told[0]["line"] if told else "") or _aborted(sample)
+    where = told[0]["line"] if told else ""
     at = f"; the first process was at {where}" if where else ""
     return Finding(
         "ends",
@@ -90,12 +89,6 @@ def _hang(sample: Sample, count: int, of: int) -> Finding:
         }
         | _said(sample),
     )
-
-
-def _aborted(sample: Sample) -> str:
-    """Where a process was that did not answer but, when it was aborted, printed its stack."""
-    match = re.search(r'File "(.+)", line (\d+) in (\S+)', sample.stderr)
-    return f"{match[1]}:{match[2]} in {match[3]}" if match else ""
 
 
 def _said(sample: Sample) -> dict[str, str]:
