@@ -172,7 +172,7 @@ class Keeper:
         return sample
 
     def remove(self) -> None:
-        """Remove what the sample left, once its processes are dead; also where nobody asks for it."""
+        """Remove what the sample left, once its processes are dead and whoever asked for it."""
         self._files_left(self._events())
         shutil.rmtree(self.folder, ignore_errors=True)
         if select.select([self.lifeline], [], [], 0)[0]:  # the agent was killed
