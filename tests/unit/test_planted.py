@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from cells import every, line, run
 
+from lab import matrix
 from lab.checks import determinism
 from lab.model import Verdict
 
@@ -524,3 +525,50 @@ class TestInline:
         ran = run("inline", "terminate", method="inline")
         assert ran.verdict == Verdict.EXCEPTION
         assert "a process cannot be terminated under `inline`" in ran.finding("ends").message
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["3.8", "3.9", "3.10", "3.12", "3.13", "3.14", "3.15"])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("script", "words", "verdict"),
+    [
+        ("determinism", "order", Verdict.NONDETERMINISTIC),
+        ("determinism", "sorted", Verdict.CLEAN),
+        ("locks", "stray", Verdict.LOCK_VIOLATED),
+        ("locks", "once_too_often", Verdict.LOCK_VIOLATED),
+        ("locks", "holder_exits", Verdict.DEADLOCK),
+        ("locks", "clean", Verdict.CLEAN),
+        ("locks", "internals", Verdict.CLEAN),
+        ("updates", "raw unlocked", Verdict.LOST_UPDATES),
+        ("updates", "raw locked", Verdict.CLEAN),
+        ("exceptions", "unseen", Verdict.EXCEPTION),
+        ("exceptions", "quits", Verdict.CRASHED),
+        ("exceptions", "killed_by_parent", Verdict.CLEAN),
+        ("exceptions", "task_unfetched", Verdict.EXCEPTION),
+        ("exceptions", "imap_unfetched", Verdict.EXCEPTION),
+        ("exceptions", "imap_caught", Verdict.CLEAN),
+        ("exceptions", "changed", Verdict.EXCEPTION),
+        ("cleanup", "grandchild", Verdict.LEAK),
+        ("cleanup", "memory", Verdict.LEAK),
+        ("cleanup", "tidy", Verdict.CLEAN),
+        ("ends", "lock_order", Verdict.DEADLOCK),
+        ("ends", "join_before_drain", Verdict.DEADLOCK),
+        ("ends", "in_c", Verdict.HANG),
+        ("ends", "slow", Verdict.CLEAN),
+    ],
+)
+def test_every_python(version: str, method: str, script: str, words: str, verdict: Verdict) -> None:
+    found = [python for python in matrix.interpreters() if python.minor == version]
+    if not found:
+        pytest.skip(f"no Python {version}")
+    ran = run(
+        script,
+        *words.split(),
+        method=method,
+        samples=6 if words == "order" else 4 if script == "updates" else 2,
+        timeout=5 if words == "in_c" else 30,
+        python=found[0].path,
+    )
+    assert ran.verdict == verdict, ran.result.findings
+    assert ran.result.python == found[0].version
