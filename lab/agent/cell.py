@@ -12,6 +12,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,11 @@ class Kept:
                 status = 0
             except BaseException:
                 failure = {"seed": seed, "error": traceback.format_exc()}
-                os.write(channel, json.dumps(failure).encode())
+                with suppress(OSError):
+                    os.write(channel, json.dumps(failure).encode())
             finally:
                 processes.kill_all_below(os.getpid())
+                self.keeper.remove()
                 os._exit(status)
         os.close(channel)
 

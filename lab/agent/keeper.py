@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import re
 import resource
 import select
 import shutil
@@ -37,6 +38,9 @@ STALL = 3
 
 GRACE = 1.0
 """Seconds in which processes that outlive the script may still end by themselves."""
+
+ANSWER, ANSWER_CPU = 5.0, 0.5
+"""Seconds of wall time, and of its own CPU time, in which a process answers a question."""
 
 RUNG = 0.5
 """Seconds between interrupt, terminate and kill."""
@@ -141,6 +145,7 @@ class Keeper:
             output.close()
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         left += self._files_left(events)
+        self._place_silent()
         first = next((e for e in events if e[0] == "attach" and e[3]["path"] == "0"), None)
         last = next((e for e in reversed(events) if e[0] == "end"), None)
         sample = {
@@ -167,9 +172,12 @@ class Keeper:
         return sample
 
     def remove(self) -> None:
-        """Remove what the sample left, once its processes are dead and nobody asks for it."""
+        """Remove what the sample left, once its processes are dead and whoever asked for it."""
         self._files_left(self._events())
         shutil.rmtree(self.folder, ignore_errors=True)
+        if select.select([self.lifeline], [], [], 0)[0]:  # the agent was killed
+            with suppress(OSError):  # only the last one of its keepers can
+                self.folder.parent.rmdir()
 
     def _observed(self) -> bool:
         return self.request.is_observed(self.seed) and self.request.start_method != "inline"
@@ -261,8 +269,6 @@ class Keeper:
             if fd == self.lifeline:
                 processes.kill_all_below(os.getpid())
                 self.remove()
-                with suppress(OSError):
-                    self.folder.parent.rmdir()  # the last one does, if the agent was killed
                 os._exit(1)
             for output in self.outputs:
                 if output.fd == fd:
@@ -319,7 +325,14 @@ class Keeper:
         ):
             self.ladder = name
             for pid in self._workers() if everyone else [root.pid]:
-                processes.send(pid, number)
+                if everyone and pid not in dumps and processes.handles(pid, signal.SIGABRT):
+                    # In C code for so long that no handler of Python's got to run: faulthandler's
+                    # is in C, and prints its stacks.
+                    with suppress(OSError):
+                        resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
+                    processes.send(pid, signal.SIGABRT)
+                else:
+                    processes.send(pid, number)
             deadline = time.monotonic() + RUNG
             while (rest := deadline - time.monotonic()) > 0:
                 if self._pump(watch, rest):
@@ -329,18 +342,28 @@ class Keeper:
             processes.send(pid, signal.SIGKILL)
         return True
 
+    def _place_silent(self) -> None:
+        """Say where the one process was that did not answer, from what it printed when aborted."""
+        silent = [wait for wait in self.waits if wait["main"] and not wait["stack"]]
+        match = re.search(r'  File "(.+)", line (\d+) in (\S+)', self.outputs[1].text())
+        if match and len(silent) == 1:
+            silent[0]["line"] = self._short(f"{match[1]}:{match[2]} in {match[3]}")
+
     def _dump(self, pid: int) -> dict[str, Any]:
         """The stacks and locks of a process, from itself; empty if it cannot answer."""
-        if not processes.handles(pid, DUMP_SIGNAL):
+        before = processes.look(pid)
+        if before is None or not processes.handles(pid, DUMP_SIGNAL):
             return {}
         target = self.folder / f"dump.{pid}"
         target.unlink(missing_ok=True)
         processes.send(pid, DUMP_SIGNAL)
-        deadline = time.monotonic() + 1.0
+        deadline = time.monotonic() + ANSWER
         while not target.exists():
             process = processes.look(pid)
             if time.monotonic() > deadline or process is None or process.gone:
                 return {}
+            if process.cpu_seconds - before.cpu_seconds > ANSWER_CPU:
+                return {}  # it has had the time, but is busy outside Python
             select.select([], [], [], 0.002)
         return waits.read_dump(target)
 

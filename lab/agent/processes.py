@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+_TICKS = os.sysconf("SC_CLK_TCK")
+
 
 @dataclass(frozen=True)
 class Process:
@@ -22,6 +24,7 @@ class Process:
     ppid: int
     state: str
     started: int
+    cpu_seconds: float = 0.0
 
     @property
     def gone(self) -> bool:
@@ -43,7 +46,8 @@ def look(pid: int) -> Process | None:
     if not text:
         return None
     fields = text[text.rindex(")") + 2 :].split()
-    return Process(pid, int(fields[1]), fields[0], int(fields[19]))
+    cpu_seconds = (int(fields[11]) + int(fields[12])) / _TICKS
+    return Process(pid, int(fields[1]), fields[0], int(fields[19]), cpu_seconds)
 
 
 def command(pid: int) -> str:

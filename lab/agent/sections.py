@@ -85,8 +85,9 @@ def summarize(
     cut: bool = False,
     wanted: Iterable[int] = (),
 ) -> dict[str, Any]:
-    """What happened under each lock of `made` (key -> sort, value, max, line, queue, pid) that was
-    ever taken or released, or is one of the `wanted` keys.
+    """What happened under each lock of `made` (key -> sort, value, max, line, queue, pid).
+
+    Those that nobody ever took or gave are left out, unless somebody waits for them (`wanted`).
 
     `cut` says that the records end before the sample did, as `read_traces` tells.
 

@@ -46,24 +46,27 @@ def exit_text(code: int) -> str:
 
 def _deadlock(sample: Sample, count: int, of: int) -> Finding:
     told = [_wait(sample, wait) for wait in _shown_waits(sample)]
-    lines = [f"{_who(sample, w)} waits for {_target(sample, w)}" for w in _shown_waits(sample)]
-    who = "; ".join(lines[:4])
+    who = "; ".join(
+        f"{_who(sample, wait)} waits for {_target(sample, wait)}"
+        for wait in _shown_waits(sample)[:4]
+    )
     failed = _failed_before(sample)
-    before = f"; before that, {failed[0]}" if failed else ""
     return Finding(
         "ends",
         Verdict.DEADLOCK,
-        f"no process can go on ({count} of {of} samples)" + (who and f": {who}") + before,
+        f"no process can go on ({count} of {of} samples)"
+        + (who and f": {who}")
+        + (f"; before that, {failed[0]}" if failed else ""),
         {
             "seed": sample.seed,
             "samples": of,
             "deadlocked": count,
             "waits": told,
-            "failed": failed,
             "stacks": _stacks(sample),
-            "stderr": sample.stderr[:2000],  # later on, only how the lab ended it
             "ended_by": sample.ladder,
-        },
+        }
+        | ({"failed": failed} if failed else {})
+        | _said(sample),
     )
 
 
@@ -81,11 +84,16 @@ def _hang(sample: Sample, count: int, of: int) -> Finding:
             "hung": count,
             "waits": told,
             "stacks": _stacks(sample),
-            "stderr": sample.stderr[:2000],
             "ended_by": sample.ladder,
             "left": sample.left,
-        },
+        }
+        | _said(sample),
     )
+
+
+def _said(sample: Sample) -> dict[str, str]:
+    """The start of stderr; at its end is only how the lab ended the sample."""
+    return {"stderr": sample.stderr[:2000]} if sample.stderr else {}
 
 
 def _bomb(sample: Sample, count: int, of: int) -> Finding:
@@ -184,7 +192,7 @@ def _target(sample: Sample, wait: dict[str, Any]) -> str:
             others = [sample.name(pid) for pid in wait["for"] if pid != wait["pid"]]
             return f"a pipe of {', '.join(others) or 'its own'}"
         case "socket":
-            return "a message on a socket"
+            return wait["on"] if wait["on"] == "a new connection" else "a message on a socket"
         case "thread":
             return "another of its threads"
         case "sleep":
@@ -200,7 +208,7 @@ def _semaphore(sample: Sample, wait: dict[str, Any]) -> str:
     locks = sample.locks["locks"] if sample.locks else []
     lock: dict[str, Any] = next((lock for lock in locks if lock["key"] == key), {})
     if lock.get("sort") == "signal":
-        return f"a signal, by what was made at {lock['line']}, that nobody gives"
+        return f"a signal made at {lock['line']} that nobody gives"
     made = f" made at {lock['line']}" if lock.get("line") else ""
     what = "a semaphore" if lock.get("sort") == "semaphore" else "a lock"
     if wait["held_by"]:

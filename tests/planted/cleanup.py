@@ -27,9 +27,9 @@ def sleep_detached(line):
 
 def daemonize(line):
     """The usual double fork: a grandchild whose parent has ended."""
-    if os.fork() == 0:  # grandchild
+    if os.fork() == 0:
         os.setsid()
-        if os.fork():
+        if os.fork():  # grandchild
             os._exit(0)
         line.send("detached")
         time.sleep(1000)

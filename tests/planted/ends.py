@@ -1,10 +1,10 @@
 """Programs that never end, and some that merely take their time."""
 
 import os
-import re
 import socket
 import sys
 import time
+from itertools import repeat
 from multiprocessing import Barrier, Event, Lock, Manager, Pipe, Pool, Process, Queue
 
 
@@ -47,7 +47,7 @@ def run(*processes):
 
 
 def lock_order():
-    one, other, barrier = Lock(), Lock(), Barrier(2)
+    one, other, barrier = Lock(), Lock(), Barrier(2)  # locks
     run(
         Process(target=take_both, args=(one, other, barrier), name="left"),
         Process(target=take_both, args=(other, one, barrier), name="right"),
@@ -72,7 +72,7 @@ def join_waiting():
 
 
 def missing_party():
-    barrier = Barrier(3)
+    barrier = Barrier(3)  # barrier
     run(*(Process(target=meet, args=(barrier,), name=name) for name in ("one", "two")))
 
 
@@ -104,8 +104,8 @@ def sleeping():
 
 
 def in_c():
-    """In a regular expression, where no handler of Python's gets to run."""
-    re.match(r"(x+x+)+y", "x" * 64)  # in_c
+    """In C code, where no handler of Python's gets to run."""
+    sum(repeat(0))  # in_c
 
 
 def on_socket():

@@ -103,7 +103,7 @@ def together(lock, processes=3, target=add):
 
 def stray():
     """Somebody who does not hold the lock releases it, and lets a second one in."""
-    lock = Lock()
+    lock = Lock()  # made_stray
     arrived, arrived_too, leave, leave_too = Event(), Event(), Event(), Event()
     owner = Process(target=stay, args=(lock, arrived, leave), name="owner")
     owner.start()
@@ -137,13 +137,13 @@ def once_too_often():
 
 
 def holder_exits():
-    lock, arrived = Lock(), Event()
+    lock, arrived = Lock(), Event()  # made_died
     run(Process(target=die, args=(lock, arrived), name="holder"))
     run(Process(target=want, args=(lock,), name="wanter"))
 
 
 def holder_terminated():
-    lock, arrived = Lock(), Event()
+    lock, arrived = Lock(), Event()  # made_terminated
     holder = Process(target=hold, args=(lock, arrived), name="holder")
     holder.start()
     arrived.wait()

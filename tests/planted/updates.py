@@ -86,7 +86,7 @@ def main(kind, locked):
     else:
         with Manager() as manager:
             shared = manager.dict(total=0)
-            run(add_key, shared, lock)
+            run(add_key, shared, lock, alone=kind == "alone_dict")
             total = shared["total"]
     print(f"total={total}/{2 * TIMES}")
 

@@ -70,8 +70,6 @@ class TestDeadlock:
                 "Process-1 (pid 1) MainThread": "app.py:1 in main",
                 "Process-2 (pid 2) MainThread": "app.py:2 in main",
             },
-            "failed": [],
-            "stderr": "",
             "ended_by": "kill",
         }
 
@@ -110,7 +108,7 @@ class TestDeadlock:
         ("made", "told"),
         [
             (SEMAPHORE, "a semaphore made at app.py:3 that nobody alive holds"),
-            (SIGNAL, "a signal, by what was made at app.py:3, that nobody gives"),
+            (SIGNAL, "a signal made at app.py:3 that nobody gives"),
         ],
     )
     def test_an_observed_sample_knows_the_sort(self, made: dict[str, Any], told: str) -> None:

@@ -96,13 +96,15 @@ class Popen:
             for connection in self.copies:  # as the end of a process closes its descriptors
                 if not connection.closed:
                     connection.close()
-            self._finish(code)
+            if self._finish(code):
+                mplab_inside.log("exit", pid=self.pid, name=self.process.name, code=code)
 
     def _finish(self, code):
-        if self.returncode is None:
-            self.returncode = code
-            mplab_inside.log("exit", pid=self.pid, name=self.process.name, code=code)
-            os.close(self._end)
+        if self.returncode is not None:
+            return False
+        self.returncode = code
+        os.close(self._end)
+        return True
 
     def poll(self, flag=os.WNOHANG):
         """The exit code, or None."""
@@ -116,9 +118,8 @@ class Popen:
 
     def terminate(self):
         """A thread cannot be ended from outside: a daemon is left alone, for others this raises."""
-        running = self.returncode is None
-        self._finish(-signal.SIGTERM)  # in either case nobody shall wait for it
-        if running and not self.process.daemon:
+        # In either case nobody shall wait for it.
+        if self._finish(-signal.SIGTERM) and not self.process.daemon:
             raise NotImplementedError("a process cannot be terminated under `inline`")
 
     kill = terminate
@@ -128,6 +129,26 @@ class Popen:
         if self.sentinel is not None:
             os.close(self.sentinel)
             self.sentinel = None
+
+
+def _patch_executor(module):
+    from concurrent.futures.thread import ThreadPoolExecutor
+
+    class ProcessPoolExecutor(ThreadPoolExecutor):
+        def __init__(
+            self,
+            max_workers=None,
+            mp_context=None,
+            initializer=None,
+            initargs=(),
+            max_tasks_per_child=None,
+        ):
+            super().__init__(max_workers, "", initializer, initargs)
+
+    module.ProcessPoolExecutor = ProcessPoolExecutor
+
+
+mplab_inside.after_import("concurrent.futures.process", _patch_executor)
 
 
 def context(module):

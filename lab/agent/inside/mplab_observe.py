@@ -161,7 +161,8 @@ def _patch_process(module):
     bootstrap = module.BaseProcess._bootstrap
 
     def _bootstrap(self, *args, **kwargs):
-        if _state.method == "inline":
+        # The server of a Manager is at work for the others, not beside them.
+        if getattr(self._target, "__name__", "") == "_run_server":
             return bootstrap(self, *args, **kwargs)
         _record(0, RUNS)
         try:

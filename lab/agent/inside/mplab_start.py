@@ -8,6 +8,8 @@ import sys
 
 import mplab_inside
 
+_here = sys.modules["__main__"].__dict__
+
 
 def _main():
     config, script = sys.argv[1], sys.argv[2]
@@ -18,7 +20,9 @@ def _main():
     path = os.path.abspath(script) if sys.version_info >= (3, 9) else script
     module.__file__ = path
     module.__builtins__ = __builtins__
-    module.__cached__ = None
+    for name, value in (("__cached__", None), ("__annotations__", {})):
+        if name in _here:  # some versions have it
+            setattr(module, name, value)
     sys.modules["__main__"] = module
     mplab_inside.attach(*eval(config, {"__builtins__": {}}))
     # Python put our folder there; -P and -I put nothing.
