@@ -26,6 +26,7 @@ from typing import Any
 
 from lab.agent import processes, sections, waits
 from lab.agent.inside.mplab_inside import DUMP_SIGNAL
+from lab.agent.output import Output
 from lab.agent.protocol import Request
 
 INSIDE = Path(__file__).parent / "inside"
@@ -48,9 +49,6 @@ RUNG = 0.5
 MOST_PROCESSES = 500
 """More at the same time are taken for a script that forks without end."""
 
-KEPT = 1 << 20
-"""Bytes of each of stdout and stderr that are kept from the start; as many from the end."""
-
 MOST_EVENTS = 2000
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -70,47 +68,6 @@ _TOLD = {
     "trouble",
 }
 """Events that the checks read."""
-
-
-class Output:
-    """What a script prints, read as it comes; of much, the start and the end."""
-
-    def __init__(self, fd: int) -> None:
-        self.fd = fd
-        self.head = bytearray()
-        self.tail = bytearray()
-        self.total = 0
-        self.open = True
-        os.set_blocking(fd, False)
-
-    def drain(self) -> None:
-        """Read what is there."""
-        while self.open:
-            try:
-                data = os.read(self.fd, 1 << 16)
-            except BlockingIOError:
-                return
-            if not data:
-                self.close()
-                return
-            self.total += len(data)
-            room = KEPT - len(self.head)
-            self.head += data[:room]
-            if len(data) > room:
-                self.tail += data[room:]
-                del self.tail[:-KEPT]
-
-    def close(self) -> None:
-        """Read no more."""
-        if self.open:
-            self.open = False
-            os.close(self.fd)
-
-    def text(self) -> str:
-        """All of it, or the start and the end with a line between that says how much is missing."""
-        missing = self.total - len(self.head) - len(self.tail)
-        middle = f"\n[... {missing} bytes not kept ...]\n".encode() if missing else b""
-        return (bytes(self.head) + middle + bytes(self.tail)).decode("utf-8", "replace")
 
 
 class Keeper:

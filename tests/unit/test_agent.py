@@ -18,7 +18,8 @@ import pytest
 from cells import Ran, marked, processes_with, run
 
 from lab import matrix
-from lab.agent.keeper import KEPT, MOST_PROCESSES
+from lab.agent.keeper import MOST_PROCESSES
+from lab.agent.output import KEPT
 from lab.agent.protocol import MAX_REQUEST, Request
 from lab.model import Sample, Verdict
 
