@@ -195,7 +195,7 @@ def run(path: str) -> None:
 
 
 def main() -> None:
-    compileall.compile_dir(keeper.INSIDE, quiet=2)  # as pip does, when it installs the lab
+    compileall.compile_dir(HERE.parent / "lab", quiet=2)  # as pip does, when it installs it
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("what", nargs="?", choices=["sample", "attach", "list", "run"])
     parser.add_argument("run", nargs="?", metavar="RUN", help="folder of a run (default: latest)")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lab import judge, matrix, scenario
 from lab.agent.protocol import Request
-from lab.errors import HostError, UsageError
+from lab.errors import LabError, UsageError
 from lab.hosts import NAMES, Host
 from lab.matrix import Axes, Interpreter
 from lab.model import Cell, CellResult, Sample, Status, Verdict
@@ -135,7 +135,7 @@ class Bench:
                 answer, pinned = self.host.run(cell.cores, request)
                 samples += [Sample(**sample, pinned=pinned) for sample in answer["samples"]]
                 seconds += float(answer["seconds"])
-            except HostError as error:
+            except LabError as error:  # of the host, or of the leases
                 return self._not_run(planned, Status.ERROR, str(error))
             except (KeyError, TypeError, ValueError) as error:
                 reason = f"the agent's answer is no result: {error}"

@@ -88,6 +88,13 @@ def take(words: list[str]) -> dict[str, Any]:
     return vars(values)
 
 
+def help_text() -> str:
+    """What `pytest --lab --help` tells of the options, besides those of pytest."""
+    parser = Parser(prog="pytest --lab", usage="%(prog)s [options] [TARGET ...]", add_help=False)
+    add(parser)
+    return parser.format_help()
+
+
 def options(values: dict[str, Any], targets: Sequence[str]) -> Options:
     """What is asked for. Raises UsageError for what is no number."""
     samples, timeout = values["samples"], values["timeout"]

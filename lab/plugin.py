@@ -53,10 +53,7 @@ def pytest_load_initial_conftests(
     if not known.lab:
         return
     if known.help:
-        group = parser.getgroup("lab")
-        for name, more in options.OPTIONS.items():
-            with suppress(ValueError):  # another plugin has one of this name, and shows it
-                group.addoption(name, **more)
+        print(options.help_text())
         return
     try:
         early_config.option.lab_options = options.take(args)
@@ -227,7 +224,7 @@ class CellItem(pytest.Item):
         """One line; the report has the rest."""
         if isinstance(excinfo.value, NotAsExpected):
             return str(excinfo.value)
-        return str(super().repr_failure(excinfo, style))
+        return f"{super().repr_failure(excinfo, style)}\n{excinfo.exconly()}"
 
     def reportinfo(self) -> tuple[Path, None, str]:
         """Where the cell comes from."""

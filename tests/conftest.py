@@ -6,6 +6,8 @@ import pytest
 
 from lab import cpus
 
+pytest_plugins = ["pytester"]
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Have xdist hand out tests one by one: they come the widest first, and pack best that way."""

@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 from commands import Lab, end_all, until
 
-pytest_plugins = ["pytester"]
-
 FINE = """\
 # /// script
 # [tool.lab]

@@ -164,6 +164,17 @@ def test_out_twice_keeps_both_runs(fine: Lab) -> None:
     assert "fails" in fine("report", str(earlier)).out
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_leases_that_cannot_be_taken(fine: Lab, workers: str) -> None:
+    fine.environment["LAB_LEASE_DIR"] = "/proc/leases"
+    words = ["run", "fine.py", "--start-method", "fork,spawn", "--cores", "1", "-n", workers]
+    done = fine(*words)
+    assert (done.code, done.err) == (3, "")
+    assert "cannot lease CPUs in /proc/leases" in plain(done.out)
+    assert "Set LAB_LEASE_DIR to a folder that can be written" in plain(done.out)
+    assert set(fine.read().verdicts.values()) == {"error"}
+
+
 def test_compose_outside_of_its_containers(fine: Lab) -> None:
     fine.environment["LAB_AGENTS"] = str(fine.folder)
     done = fine("run", "fine.py", "--host", "compose")
