@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import uuid
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,7 +36,8 @@ def engine() -> str:
 
 @pytest.fixture(scope="session")
 def image(engine: str) -> str:
-    """The image of the services, up to date."""
+    """The image of the services, up to date, and not that of another checkout under test."""
+    os.environ.setdefault("LAB_IMAGE", f"mplab-test-{zlib.crc32(bytes(ROOT)):08x}")
     done = subprocess.run(
         ["docker", "compose", "build", "--quiet"],
         cwd=ROOT,
@@ -45,7 +47,7 @@ def image(engine: str) -> str:
         check=False,
     )
     assert done.returncode == 0, f"engine {engine}: {done.stderr}"
-    return f"mplab:py{os.environ.get('LAB_PYTHON', '3.13')}"
+    return f"{os.environ['LAB_IMAGE']}:py{os.environ.get('LAB_PYTHON', '3.13')}"
 
 
 @pytest.fixture
