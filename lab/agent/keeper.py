@@ -251,12 +251,13 @@ class Keeper:
     def _stalled(self, root: subprocess.Popen[bytes], watch: int, *, proven: bool) -> bool:
         """Ask every process where it is, then end the sample: interrupt, terminate, kill.
 
-        False: it goes on, since some process has set itself an alarm.
+        False: it goes on, since a process has set itself an alarm, or one ended or started meanwhile.
         """
         workers = self._workers()
         kernel = waits.gather(workers, {}, set())
         dumps = {pid: dump for pid in workers if (dump := self._dump(pid))}
-        if proven and any(dump["alarm"] for dump in dumps.values()):
+        moved = self._workers() != workers
+        if proven and (moved or any(dump["alarm"] for dump in dumps.values())):
             self.waits = []
             return False
         dead = {e[3]["child"] for e in self._events() if e[0] == "start"} - set(workers)
