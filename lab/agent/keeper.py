@@ -251,7 +251,7 @@ class Keeper:
     def _stalled(self, root: subprocess.Popen[bytes], watch: int, *, proven: bool) -> bool:
         """Ask every process where it is, then end the sample: interrupt, terminate, kill.
 
-        False: it goes on, since a process has set itself an alarm, or one ended or started meanwhile.
+        False: it goes on, as a process has set itself an alarm, or one ended or started meanwhile.
         """
         workers = self._workers()
         kernel = waits.gather(workers, {}, set())

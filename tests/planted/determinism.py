@@ -7,6 +7,8 @@ memory = "as imported"
 
 
 def tell(queue, number):
+    for _ in range(4):
+        number = int(str(number))  # some work, which takes longer at times
     queue.put(number)
 
 

@@ -32,10 +32,10 @@ def named(name: str) -> str:
 class TestDeterminism:
     @method_and_cores
     def test_who_is_first(self, method: str, cores: int) -> None:
-        ran = run("determinism", "order", method=method, cores=cores, samples=6)
+        ran = run("determinism", "order", method=method, cores=cores, samples=8)
         assert ran.verdict == Verdict.NONDETERMINISTIC
         found = ran.finding("determinism")
-        assert re.fullmatch(r"\d different outcomes in 6 samples of one cell", found.message)
+        assert re.fullmatch(r"\d different outcomes in 8 samples of one cell", found.message)
         assert found.evidence["axis"] == "samples"
         assert len(found.evidence["sides"]["samples with pauses"]) > 1
 
@@ -566,7 +566,7 @@ def test_every_python(version: str, method: str, script: str, words: str, verdic
         script,
         *words.split(),
         method=method,
-        samples=6 if words == "order" else 4 if script == "updates" else 2,
+        samples=8 if words == "order" else 4 if script == "updates" else 2,
         timeout=5 if words == "in_c" else 30,
         python=found[0].path,
     )
