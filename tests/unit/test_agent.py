@@ -235,6 +235,40 @@ class TestEndings:
         assert awaited(spread.is_gone)
 
 
+def test_one_of_a_servers_requests_is_dropped(
+    mark: str, script: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = script(SPREAD)
+    address = tmp_path_factory.mktemp("a") / "s"
+    server = subprocess.Popen(
+        [sys.executable, "-P", "-m", "lab.agent", "serve", "--socket", str(address)]
+    )
+    assert awaited(address.is_socket)
+    with socket.socket(socket.AF_UNIX) as control, socket.socket(socket.AF_UNIX) as asked:
+        control.connect(str(address))
+        control.sendall(b"control\n")
+        assert control.recv(1000)
+        asked.connect(str(address))
+        asked.sendall(request(path).to_line())
+        spread = Spread(path.parent, mark)
+        asked.close()
+        assert awaited(lambda: not (spread.sleepers() or spread.base.exists()))
+        assert not spread.memory.exists()
+        with socket.socket(socket.AF_UNIX) as again:
+            again.settimeout(PATIENCE)
+            again.connect(str(address))
+            again.sendall(b"{}\n")
+            assert b"missing or unknown keys" in again.recv(1000)
+    assert server.wait(PATIENCE) == 0
+
+
+def test_nothing_of_ours_is_left(mark: str, script: Callable[[str], Path]) -> None:
+    sample = ran(script("import tempfile; print(tempfile.gettempdir())"), mark)
+    base = Path(sample.stdout.strip()).parents[1]
+    assert base.match("/tmp/mplab-*")
+    assert not base.exists()
+
+
 def test_a_killed_keeper_harms_no_other_sample(agent: Agent, script: Callable[[str], Path]) -> None:
     path = script(
         """

@@ -20,6 +20,20 @@ mplab_observe._state = SimpleNamespace(user=sys.argv[2])
 print(mplab_observe._is_users(SimpleNamespace(co_filename=sys.argv[3])))
 """
 
+DECISIONS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import mplab_observe
+slept = []
+mplab_observe._sleep = slept.append
+pauses = mplab_observe.Pauses(int(sys.argv[2]), sys.argv[3], sys.argv[4])
+for number in range(5000):
+    before = len(slept)
+    pauses.step()
+    if len(slept) > before:
+        print(number, slept[-1])
+"""
+
 LIBRARY = str(Path(os.__file__).parent)
 PACKAGES = "/venv/lib/site-packages"
 INSTALLED = f"{PACKAGES}/lab/scenarios"
@@ -46,3 +60,21 @@ def test_whose_code_gets_pauses(folder: str, file: str, expected: bool) -> None:
         check=True,
     ).stdout
     assert told.strip() == str(expected)
+
+
+def decisions(seed: int, path: str, salt: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", DECISIONS, str(keeper.INSIDE), str(seed), path, salt],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+def test_pauses_hang_on_the_seed_the_process_and_the_place_alone() -> None:
+    told = decisions(1, "0.1", "stores")
+    assert len(told.splitlines()) == 8
+    assert told == decisions(1, "0.1", "stores")
+    others = {decisions(2, "0.1", "stores"), decisions(1, "0.2", "stores")}
+    others.add(decisions(1, "0.1", "calls"))
+    assert len(others | {told}) == 4
