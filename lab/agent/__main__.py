@@ -1,20 +1,24 @@
 """`python -m lab.agent`: answers on a socket, apart from anything that a script prints.
 
-python -m lab.agent cell      one request and its result, on the socket that is its stdin
-python -m lab.agent serve --socket PATH    many, for as long as a lab stays connected
+python -m lab.agent cells     on each socket that comes over the one that is its stdin
+python -m lab.agent serve --socket PATH    for as long as a lab stays connected
+
+Either starts once and forks for each request, which then costs no start of an interpreter.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import socket
 import sys
 import traceback
+from contextlib import suppress
 
-from lab.agent import cell
-from lab.agent.protocol import MAX_REQUEST, BadRequest, Request
+from lab.agent import cell, processes
+from lab.agent.protocol import AT_A_TIME, HOLD, MAX_REQUEST, BadRequest, Request
 
 
 def read_line(channel: socket.socket) -> bytes:
@@ -48,11 +52,43 @@ def answer(channel: socket.socket, line: bytes | None = None) -> int:
     return 0
 
 
+def cells(control: socket.socket) -> None:
+    """Answer on each socket that comes over `control`, in a process each, until that closes.
+
+    What came before a socket is held for as long as its process lives: the lease of its CPUs.
+    """
+    held: list[int] = []
+    while True:
+        kind, descriptors, _, _ = socket.recv_fds(control, 1, AT_A_TIME, socket.MSG_CMSG_CLOEXEC)
+        if not kind:
+            break
+        held += descriptors
+        if kind == HOLD:
+            continue
+        processes.reap()
+        with socket.socket(fileno=held.pop()) as channel:
+            try:
+                pid = os.fork()
+            except OSError as error:
+                refusal = {"refused": f"no process could be started: {error.strerror}"}
+                channel.sendall(json.dumps(refusal).encode())
+            else:
+                if pid == 0:
+                    control.close()
+                    os.setsid()
+                    os._exit(answer(channel))
+        while held:
+            os.close(held.pop())
+    with suppress(ChildProcessError):
+        while True:  # each sees by its own socket that nobody wants it any more
+            os.wait()
+
+
 def main() -> int:
     """The command line of the agent."""
     parser = argparse.ArgumentParser(prog="python -m lab.agent", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    verbs.add_parser("cell")
+    verbs.add_parser("cells")
     serve = verbs.add_parser("serve")
     serve.add_argument("--socket", required=True)
     serve.add_argument("--cores", type=int, default=0)
@@ -62,7 +98,11 @@ def main() -> int:
 
         server.serve(options.socket, options.cores)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the lab says when to stop, by closing
-    return answer(socket.socket(fileno=0))
+    control = socket.socket(fileno=os.dup(0))
+    with open(os.devnull) as nothing:
+        os.dup2(nothing.fileno(), 0)
+    cells(control)
+    return 0
 
 
 if __name__ == "__main__":

@@ -20,6 +20,15 @@ from lab.agent import processes
 from lab.agent.keeper import _PR_SET_CHILD_SUBREAPER, Keeper, _libc
 from lab.agent.protocol import Request
 
+LOOK = 0.05
+"""Seconds between two looks at what the cell's CPUs had no use for."""
+
+SPARE = 0.05
+"""Seconds of CPU time left unused since the last sample started, for which one more is started."""
+
+CROWD = 3
+"""How many times as many samples as asked for may so come to run side by side."""
+
 
 class Abandoned(Exception):
     """Whoever asked for the cell has gone."""
@@ -87,6 +96,22 @@ class Kept:
         return answer
 
 
+class Spare:
+    """The CPU time that goes unused, on the cell's CPUs, while samples sleep or wait."""
+
+    def __init__(self) -> None:
+        self.cpus = os.sched_getaffinity(0)
+        self.before = processes.idle_seconds(self.cpus)
+
+    def is_enough(self) -> bool:
+        """Whether one more sample would find a CPU; if so, counts from here again."""
+        now = processes.idle_seconds(self.cpus)
+        if now - self.before < SPARE:
+            return False
+        self.before = now
+        return True
+
+
 def _abandon(*_: object) -> None:
     raise Abandoned
 
@@ -106,19 +131,24 @@ def run(request: Request, lifeline: int) -> dict[str, Any]:
     begun = 0
     signal.signal(signal.SIGTERM, _abandon)
     hold, release = os.pipe()  # closes with us, and every keeper sees it
+    spare = Spare()
+    room = request.at_once
     try:
         while True:
-            while (
-                len(under_way) < request.at_once
-                and begun < request.most
-                and (begun < request.fewest or time.monotonic() - started < request.budget)
+            while more := begun < request.most and (
+                begun < request.fewest or time.monotonic() - started < request.budget
             ):
+                if len(under_way) >= room:
+                    break
                 kept = Kept(request, request.seed + begun, base / str(begun), hold, release)
                 under_way[kept.result] = kept
                 begun += 1
             if not under_way:
                 break
-            ready, _, _ = select.select([lifeline, *under_way], [], [])
+            grows = more and room < CROWD * request.at_once
+            ready, _, _ = select.select([lifeline, *under_way], [], [], LOOK if grows else None)
+            if grows and spare.is_enough():
+                room += 1
             for fd in ready:
                 if fd == lifeline:
                     raise Abandoned

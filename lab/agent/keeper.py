@@ -303,8 +303,9 @@ class Keeper:
     def _place_silent(self) -> None:
         """Say where the one process was that did not answer, from what it printed when aborted."""
         silent = [wait for wait in self.waits if wait["main"] and not wait["stack"]]
-        match = re.search(r'  File "(.+)", line (\d+) in (\S+)', self.outputs[1].text())
-        if match and len(silent) == 1:
+        if len(silent) != 1:
+            return
+        if match := re.search(r'  File "(.+)", line (\d+) in (\S+)', self.outputs[1].text()):
             silent[0]["line"] = self._short(f"{match[1]}:{match[2]} in {match[3]}")
 
     def _dump(self, pid: int) -> dict[str, Any]:
@@ -403,7 +404,7 @@ class Keeper:
             if path.exists() and self.temporary not in path.parents:
                 left.append({"kind": what, "name": name, "by": event[1], "line": event[3]["line"]})
                 path.unlink(missing_ok=True)
-        for path in sorted(self.temporary.glob("*")):
+        for path in sorted(_entries(self.temporary)):
             mode = path.lstat().st_mode
             kind = "folder" if stat.S_ISDIR(mode) else "socket" if stat.S_ISSOCK(mode) else "file"
             maker = made.get(str(path))
@@ -461,6 +462,14 @@ def _process_left(
         "by": event[3].get("by", event[1]) if event else None,
         "line": event[3].get("line", "") if event else "",
     }
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What is in a folder, which may have gone. (`glob` would build a pattern, for each sample.)"""
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
 
 
 def _is_helper(command: str) -> bool:

@@ -106,6 +106,15 @@ def descendants(pid: int, but: Collection[int] = ()) -> list[int]:
     return found
 
 
+def idle_seconds(cpus: Collection[int]) -> float:
+    """How long these CPUs have idled since the machine started, in sum; 0 if it cannot be known."""
+    wanted = {f"cpu{cpu}" for cpu in cpus}
+    lines = (line.split() for line in read("/proc/stat").splitlines())
+    # The idle time, and the time idle while a disk was waited for.
+    idle = (int(line[4]) + int(line[5]) for line in lines if line[:1] and line[0] in wanted)
+    return sum(idle) / _TICKS
+
+
 def progress(pids: list[int]) -> tuple[tuple[int, str], ...]:
     """A value that stays the same as long as no thread of `pids` gets to run."""
     seen = []

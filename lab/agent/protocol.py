@@ -17,6 +17,12 @@ from lab.model import START_METHODS
 MAX_REQUEST = 1 << 20
 """Bytes; a longer request is refused."""
 
+HOLD, CELL = b"h", b"c"
+"""What comes with descriptors: ones to hold while the next cell lasts, or the cell's own socket."""
+
+AT_A_TIME = 200
+"""Descriptors in one message; the kernel takes 253 (SCM_MAX_FD)."""
+
 
 class BadRequest(ValueError):
     """A request that is no request; the message says what is wrong with it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from contextlib import suppress
 from typing import Any
 
 from lab.agent.protocol import Request
@@ -48,3 +49,12 @@ def ask(channel: socket.socket, request: Request) -> dict[str, Any]:
     if "error" in answer:
         raise HostError(f"the agent failed: {str(answer['error']).strip().splitlines()[-1]}")
     return answer
+
+
+def await_end(channel: socket.socket) -> None:
+    """Say that nothing more is wanted, and wait until whoever is at the other end has gone."""
+    with suppress(OSError):
+        channel.settimeout(None)
+        channel.shutdown(socket.SHUT_WR)
+        while channel.recv(1 << 16):
+            pass

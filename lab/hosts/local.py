@@ -1,4 +1,7 @@
-"""This machine: an agent a cell, pinned by affinity to CPUs that are leased for it."""
+"""This machine: cells are pinned by affinity, to CPUs that are leased for them.
+
+The agent starts with the first cell, and forks for each. Every worker of a run has one of its own.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import cpus, matrix
-from lab.agent.protocol import Request
+from lab.agent.protocol import AT_A_TIME, CELL, HOLD, Request
 from lab.errors import HostError
 from lab.hosts import channel
 from lab.matrix import Interpreter
@@ -25,6 +28,7 @@ class Local:
 
     def __init__(self) -> None:
         self.cpus = cpus.usable()
+        self._agent: tuple[subprocess.Popen[bytes], socket.socket] | None = None
 
     def lacks(self, cores: int) -> str:
         """Whether these are more CPUs than this process may run on."""
@@ -43,37 +47,61 @@ class Local:
         return matrix.parse_pythons(text)
 
     def run(self, cores: int, request: Request) -> tuple[dict[str, Any], tuple[int, ...]]:
-        """Lease CPUs, and have an agent of its own run the cell on them."""
+        """Lease CPUs, and have the agent run the cell on them."""
         with cpus.lease(cores, self.cpus) as lease:
             answer = self._ask(replace(request, cpus=lease.cpus), lease.descriptors)
         return answer, lease.cpus
 
     def _ask(self, request: Request, held: tuple[int, ...]) -> dict[str, Any]:
         ours, theirs = socket.socketpair()
-        # The package's own folder, so that the agent is the lab's whatever the user's folder holds.
-        environment = _environment()
-        command = [sys.executable, "-P", "-c", _AGENT, str(Path(__file__).parents[2])]
+        with ours:
+            with theirs:
+                self._send(theirs, held)
+            try:
+                return channel.ask(ours, request)
+            finally:
+                channel.await_end(ours)
+
+    def _send(self, theirs: socket.socket, held: tuple[int, ...]) -> None:
+        """Have the agent answer on a socket, and hold descriptors meanwhile."""
+        if self._agent is None or self._agent[0].poll() is not None:
+            self.close()
+            self._agent = _start()
+        control = self._agent[1]
+        try:
+            for start in range(0, len(held), AT_A_TIME):
+                socket.send_fds(control, [HOLD], held[start : start + AT_A_TIME])
+            socket.send_fds(control, [CELL], [theirs.fileno()])
+        except OSError as error:
+            raise HostError(f"the agent has gone (was it killed?): {error.strerror}") from None
+
+    def close(self) -> None:
+        """End the agent."""
+        if self._agent is not None:
+            process, control = self._agent
+            control.close()
+            process.wait()
+            self._agent = None
+
+
+def _start() -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """An agent, and the socket over which it is sent cells."""
+    ours, theirs = socket.socketpair()
+    # The package's own folder, so that the agent is the lab's whatever the user's folder holds.
+    command = [sys.executable, "-P", "-c", _AGENT, str(Path(__file__).parents[2])]
+    with theirs:
         try:
             agent = subprocess.Popen(
                 command,
                 stdin=theirs.fileno(),
-                pass_fds=held,
                 start_new_session=True,  # a Ctrl-C is the lab's alone to act on
-                env=environment,
+                env=_environment(),
                 stdout=subprocess.DEVNULL,
             )
         except OSError as error:
+            ours.close()
             raise HostError(f"no agent could be started: {error.strerror}") from None
-        finally:
-            theirs.close()
-        try:
-            return channel.ask(ours, request)
-        finally:
-            ours.close()  # the agent ends its samples and goes, if it has not gone already
-            agent.wait()
-
-    def close(self) -> None:
-        """Nothing outlives a cell."""
+    return agent, ours
 
 
 def _environment() -> dict[str, str]:
@@ -98,7 +126,7 @@ _ADDED = ("PYTEST_CURRENT_TEST", "PYTEST_VERSION")
 _AGENT = """\
 import sys
 sys.path.insert(0, sys.argv.pop(1))
-sys.argv[1:] = ["cell"]
+sys.argv[1:] = ["cells"]
 from lab.agent.__main__ import main
 sys.exit(main())
 """

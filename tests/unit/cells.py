@@ -77,7 +77,10 @@ def run(
     if lack := host.lacks(cores):
         pytest.skip(lack)
     with marked() as mark:
-        result = bench.run(planned)
+        try:
+            result = bench.run(planned)
+        finally:
+            bench.close()
         assert not processes_with(mark)
     assert result.status == Status.RAN, result.reason
     return Ran(result, host.samples)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -18,9 +19,12 @@ import pytest
 from cells import Ran, marked, processes_with, run
 
 from lab import matrix
+from lab.agent import processes
 from lab.agent.keeper import MOST_PROCESSES
 from lab.agent.output import KEPT
-from lab.agent.protocol import MAX_REQUEST, Request
+from lab.agent.protocol import AT_A_TIME, CELL, HOLD, MAX_REQUEST, Request
+from lab.hosts import channel
+from lab.hosts.local import Local
 from lab.model import Sample, Verdict
 
 PATIENCE = 60.0
@@ -79,15 +83,27 @@ def request(path: Path, **more: Any) -> Request:
 
 
 class Agent:
-    """`python -m lab.agent cell`, and our end of the socket that is its stdin."""
+    """`python -m lab.agent cells`, and our end of the socket of one cell that it was sent."""
 
     def __init__(self) -> None:
-        self.socket, theirs = socket.socketpair()
-        self.socket.settimeout(PATIENCE)
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "lab.agent", "cell"], stdin=theirs, start_new_session=True
-        )
-        theirs.close()
+        self.control, theirs = socket.socketpair()
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "lab.agent", "cells"],
+                stdin=theirs,
+                start_new_session=True,
+            )
+        self.socket = self.cell()
+
+    def cell(self, *held: int) -> socket.socket:
+        """Our end of the socket of another cell."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            if held:
+                socket.send_fds(self.control, [HOLD], held)
+            socket.send_fds(self.control, [CELL], [theirs.fileno()])
+        ours.settimeout(PATIENCE)
+        return ours
 
     def answer(self) -> Any:
         data = bytearray()
@@ -98,14 +114,25 @@ class Agent:
     def samples(self) -> list[Sample]:
         return [Sample(**sample) for sample in self.answer()["samples"]]
 
+    def kill(self) -> None:
+        """Kill the process that runs the cell, then the one that forked it."""
+        (cell,) = processes.children(self.process.pid)
+        os.kill(cell, signal.SIGKILL)
+        self.process.kill()
+
+    def end(self) -> int:
+        """Let it go; its exit code, once all that it started has gone."""
+        self.socket.close()
+        self.control.close()
+        return self.process.wait(PATIENCE)
+
 
 @pytest.fixture
 def agent(mark: str) -> Iterator[Agent]:
     assert mark
     agent = Agent()
     yield agent
-    agent.socket.close()
-    agent.process.wait(PATIENCE)
+    agent.end()
 
 
 # ------------------------------------------------------------------------------ requests
@@ -138,7 +165,7 @@ class TestRequests:
         agent.socket.sendall(line)
         agent.socket.shutdown(socket.SHUT_WR)
         assert why in agent.answer()["refused"]
-        assert agent.process.wait(PATIENCE) == 0
+        assert agent.end() == 0
 
     def test_cpus_that_are_not_there_are_an_error(
         self, agent: Agent, script: Callable[[str], Path]
@@ -152,6 +179,98 @@ class TestRequests:
         agent.socket.sendall(request(script(""), python="/no/python").to_line())
         (sample,) = agent.samples()
         assert "FileNotFoundError" in sample.error
+
+
+class TestManyCells:
+    """An agent forks for each cell that it is sent."""
+
+    def test_it_holds_what_came_with_a_cell_until_that_has_ended(
+        self, agent: Agent, script: Callable[[str], Path]
+    ) -> None:
+        path = script("import pathlib\nwhile not pathlib.Path('go').exists(): pass")
+        told, held = os.pipe()
+        ours = agent.cell(*[held] * 150)
+        os.close(held)
+        with ours, os.fdopen(told, "rb", buffering=0) as end:
+            ours.sendall(request(path).to_line())
+            assert select.select([end], [], [], 0.3)[0] == []
+            (path.parent / "go").touch()
+            assert end.read() == b""
+            assert json.loads(ours.makefile("rb").read())["samples"][0]["exit_code"] == 0
+
+    def test_a_host_starts_another_one_if_it_was_killed(
+        self, mark: str, script: Callable[[str], Path]
+    ) -> None:
+        assert mark
+        host = Local()
+        try:
+            for _ in range(2):
+                answer, _ = host.run(1, request(script("")))
+                assert answer["samples"][0]["exit_code"] == 0
+                assert host._agent
+                host._agent[0].kill()
+                host._agent[0].wait()
+        finally:
+            host.close()
+
+    def test_a_host_sends_the_leases_of_many_cpus(
+        self, mark: str, script: Callable[[str], Path]
+    ) -> None:
+        assert mark
+        host = Local()
+        ours, theirs = socket.socketpair()
+        try:
+            with ours:
+                with theirs:
+                    host._send(theirs, (0,) * (2 * AT_A_TIME + 1))
+                assert channel.ask(ours, request(script("")))["samples"][0]["exit_code"] == 0
+        finally:
+            host.close()
+
+
+TOGETHER = """
+    import os, pathlib, time
+
+    here = pathlib.Path("here.%d" % os.getpid())
+    here.touch()
+    deadline = time.monotonic() + {patience}
+    while len(list(pathlib.Path().glob("here.*"))) < 2:
+        if time.monotonic() > deadline:
+            here.unlink()
+            raise SystemExit("alone")
+        time.sleep(0.01)
+"""
+
+
+@pytest.mark.parametrize(("idle", "patience", "code"), [("clock", PATIENCE, 0), ("zero", 0.3, 1)])
+def test_more_samples_run_side_by_side_while_cpus_idle(
+    script: Callable[[str], Path], idle: str, patience: float, code: int
+) -> None:
+    path = script(TOGETHER.format(patience=patience))
+    source = f"""
+        import socket, time
+        from lab.agent import cell, processes
+        clock, zero = time.monotonic, lambda: 0.0
+        processes.idle_seconds = lambda cpus: {idle}()
+        from lab.agent.__main__ import answer
+        answer(socket.socket(fileno=0))
+        """
+    ours, theirs = socket.socketpair()
+    with theirs:
+        agent = subprocess.Popen([sys.executable, "-P", "-c", dedent(source)], stdin=theirs)
+    with ours:
+        ours.sendall(request(path, fewest=2, most=2, at_once=1, budget=60).to_line())
+        answer = json.loads(ours.makefile("rb").read())
+    assert agent.wait(PATIENCE) == 0
+    assert [sample["exit_code"] for sample in answer["samples"]] == [code, code]
+
+
+def test_idle_time_is_that_of_the_cpus_asked_for() -> None:
+    (cpu, *_) = sorted(os.sched_getaffinity(0))
+    before = processes.idle_seconds([cpu])
+    assert before > 0
+    assert processes.idle_seconds([cpu, 4095]) >= before
+    assert processes.idle_seconds([4095]) == 0
 
 
 # ------------------------------------------------------------------------------ when one of us dies
@@ -198,6 +317,9 @@ class Spread:
     def sleepers(self) -> list[str]:
         return [command for command in processes_with(self.mark) if "mplab_start" in command]
 
+    def is_gone_but_for_the_agent(self) -> bool:
+        return not (self.sleepers() or self.base.exists() or self.memory.exists())
+
     def is_gone(self) -> bool:
         return not (processes_with(self.mark) or self.base.exists() or self.memory.exists())
 
@@ -216,21 +338,27 @@ class TestEndings:
 
     def test_the_lab_closes_the_connection(self, agent: Agent, spread: Spread) -> None:
         agent.socket.close()
-        assert awaited(spread.is_gone)
-        assert agent.process.wait(PATIENCE) == 2
+        assert awaited(spread.is_gone_but_for_the_agent)
+        assert agent.end() == 0
+
+    def test_the_lab_is_killed(self, agent: Agent, spread: Spread) -> None:
+        agent.socket.close()
+        agent.control.close()
+        assert agent.process.wait(PATIENCE) == 0
+        assert spread.is_gone()  # nobody is left who could end something later
 
     def test_the_agent_is_killed(self, agent: Agent, spread: Spread) -> None:
-        agent.process.kill()
+        agent.kill()
         assert awaited(spread.is_gone)
 
     def test_the_keeper_is_killed(self, agent: Agent, spread: Spread) -> None:
         os.kill(spread.keeper, signal.SIGKILL)
         (sample,) = agent.samples()
         assert "the process that kept the sample was killed" in sample.error
-        assert awaited(spread.is_gone)
+        assert awaited(spread.is_gone_but_for_the_agent)
 
     def test_agent_and_keeper_are_killed(self, agent: Agent, spread: Spread) -> None:
-        agent.process.kill()
+        agent.kill()
         os.kill(spread.root, signal.SIGKILL)
         assert awaited(spread.is_gone)
 
@@ -307,8 +435,7 @@ def ran(path: Path, mark: str, **more: Any) -> Sample:
         agent.socket.sendall(request(path, **more).to_line())
         (sample,) = agent.samples()
     finally:
-        agent.socket.close()
-        agent.process.wait(PATIENCE)
+        agent.end()
     assert not processes_with(mark)
     return sample
 

@@ -54,7 +54,10 @@ def test_the_example_does_what_it_declares(tmp_path: Path) -> None:
     script.write_text(code)
     bench = Bench(Options((str(script),), start_method="fork", cores="1", time_budget="quick"))
     (planned,) = bench.cells.values()
-    result = bench.run(planned)
+    try:
+        result = bench.run(planned)
+    finally:
+        bench.close()
     assert (result.verdict, result.expected) == (Verdict.LOST_UPDATES, Verdict.LOST_UPDATES)
     assert result.ok, result
 
