@@ -286,7 +286,7 @@ def test_a_worker_that_is_killed(fine: Lab) -> None:
         "    text = open(f'/proc/{pid}/stat').read()\n"
         "    return int(text.rpartition(')')[2].split()[1])\n"
         "keeper = os.getppid()\n"
-        "agent = parent(keeper)\n"
+        "agent = parent(parent(keeper))\n"
         "worker = parent(agent)\n"
         "os.kill(worker, signal.SIGKILL)\n"
         "signal.pause()\n",
