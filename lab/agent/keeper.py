@@ -34,7 +34,7 @@ INSIDE = Path(__file__).parent / "inside"
 TICK = 0.25
 """Seconds between two looks at a running sample."""
 
-STALL = 3
+STALL = 2
 """Looks without any progress after which the sample is asked who waits for whom."""
 
 GRACE = 1.0
@@ -205,7 +205,7 @@ class Keeper:
                 now = processes.progress(below)
                 still = still + 1 if now == seen else 0
                 seen = now
-                if still == STALL and self._is_proven_deadlock():
+                if still == STALL and self._is_proven_deadlock(seen):
                     if self._stalled(root, watch, proven=True):
                         return
                     still, seen = 0, None
@@ -244,9 +244,11 @@ class Keeper:
                 found.append(pid)
         return found
 
-    def _is_proven_deadlock(self) -> bool:
+    def _is_proven_deadlock(self, seen: Any) -> bool:
         self.waits = waits.gather(self._workers(), {}, set())
-        return waits.is_deadlock(self.waits, stopped=True)
+        # The threads were asked one after the other: none may have run meanwhile.
+        still = processes.progress(processes.descendants(os.getpid())) == seen
+        return still and waits.is_deadlock(self.waits, stopped=True)
 
     def _stalled(self, root: subprocess.Popen[bytes], watch: int, *, proven: bool) -> bool:
         """Ask every process where it is, then end the sample: interrupt, terminate, kill.
