@@ -73,16 +73,17 @@ class Lease:
 
 
 @contextmanager
-def lease(count: int, among: tuple[int, ...]) -> Iterator[Lease]:
-    """Hold `count` CPUs of `among` that no other lease holds.
+def lease(count: int, *among: tuple[int, ...]) -> Iterator[Lease]:
+    """Hold `count` CPUs that no other lease holds, all of the same one of the sets in `among`.
 
-    Waits for its turn, so that a wide cell is not starved by narrow ones. Raises LabError if there
-    are not as many, or the folder cannot be used.
+    Waits for its turn, so that a wide cell is not starved by narrow ones. Raises LabError if no set
+    has as many, or the folder cannot be used.
     """
-    if count > len(among):
-        choice = ", ".join(map(str, among))
+    if all(count > len(choice) for choice in among):
+        choices = " or ".join(f"({', '.join(map(str, choice))})" for choice in among)
         raise LabError(
-            f"cannot lease {count} CPUs: there are {len(among)} to choose from ({choice})."
+            f"cannot lease {count} CPUs: there are {max(map(len, among), default=0)} to choose "
+            f"from {choices}."
         )
     folder = lease_folder()
     try:
@@ -98,7 +99,7 @@ def lease(count: int, among: tuple[int, ...]) -> Iterator[Lease]:
         held.release()
 
 
-def _wait(folder: Path, count: int, among: tuple[int, ...]) -> Lease:
+def _wait(folder: Path, count: int, among: tuple[tuple[int, ...], ...]) -> Lease:
     """The lease, once it can be had. Whoever holds `turn` is first in line. Raises OSError."""
     if not folder.exists():
         folder.mkdir(mode=0o1777, parents=True, exist_ok=True)
@@ -106,9 +107,11 @@ def _wait(folder: Path, count: int, among: tuple[int, ...]) -> Lease:
     turn = _open(folder / "turn")
     try:
         fcntl.flock(turn, fcntl.LOCK_EX)
-        while (held := _take(folder, count, among)) is None:
+        while True:
+            for choice in among:
+                if (held := _take(folder, count, choice)) is not None:
+                    return held
             time.sleep(_POLL)
-        return held
     finally:
         os.close(turn)
 

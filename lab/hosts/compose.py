@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,9 @@ class Compose:
     name = "compose"
 
     def __init__(self) -> None:
-        self.services = {len(service.cpus): service for service in _services()}
+        self.services: dict[int, list[Service]] = {}  # by how many CPUs they have
+        for service in _services():
+            self.services.setdefault(len(service.cpus), []).append(service)
         if not self.services and "LAB_CORES" not in os.environ:
             raise HostError(
                 f"no agent answers in {_folder()}. The host `compose` works inside the project's "
@@ -79,7 +82,7 @@ class Compose:
 
     def pythons(self, text: str) -> tuple[Interpreter, ...]:
         """The one Python of the agents' image. Raises UsageError for another."""
-        python = Interpreter("", next(iter(self.services.values())).python)
+        python = Interpreter("", next(iter(self.services.values()))[0].python)
         if text and text not in (python.version, python.minor):
             raise UsageError(
                 f"--python {text}: the services run Python {python.version}. "
@@ -88,9 +91,10 @@ class Compose:
         return (python,)
 
     def run(self, cores: int, request: Request) -> tuple[dict[str, Any], tuple[int, ...]]:
-        """Lease the service's CPUs and send it the cell."""
-        service = self.services[cores]
-        with cpus.lease(cores, service.cpus):
+        """Lease the CPUs of one of the services with so many, and send it the cell."""
+        services = {service.cpus: service for service in self.services[cores]}
+        with cpus.lease(cores, *services) as lease:
+            service = services[lease.cpus]
             connection = socket.socket(socket.AF_UNIX)
             with connection:
                 try:
@@ -101,7 +105,7 @@ class Compose:
 
     def close(self) -> None:
         """Let the agents go."""
-        for service in self.services.values():
+        for service in chain(*self.services.values()):
             service.control.close()
 
 

@@ -275,6 +275,15 @@ class TestLease:
         with cpus.lease(2, (0, 1)):
             pass  # and nobody stands in line
 
+    def test_all_of_one_of_several_sets(self) -> None:
+        with cpus.lease(2, (0, 1), (2, 3)) as one, cpus.lease(2, (0, 1), (2, 3)) as other:
+            assert (one.cpus, other.cpus) == ((0, 1), (2, 3))
+        with cpus.lease(1, (0,)), cpus.lease(2, (0, 1), (2, 3)) as lease:
+            assert lease.cpus == (2, 3)
+        with pytest.raises(LabError) as error, cpus.lease(3, (0, 1), (2,)):
+            pass
+        assert "there are 2 to choose from (0, 1) or (2)" in str(error.value)
+
     def test_other_users_may_lease_too_whatever_the_umask(self, leases: Path) -> None:
         before = os.umask(0o077)
         try:
