@@ -31,7 +31,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from lab import store
-from lab.agent import cell, keeper
+from lab.agent import cell, keeper, processes
 from lab.agent.protocol import Request
 
 HERE = Path(__file__).parent
@@ -56,7 +56,7 @@ def cost(job: Job) -> Cost:
     if pid == 0:
         status = 1
         try:
-            keeper._libc.prctl(keeper._PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+            processes.adopt_orphans()
             began = time.perf_counter()
             job()
             wall = time.perf_counter() - began

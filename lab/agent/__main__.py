@@ -15,9 +15,8 @@ import signal
 import socket
 import sys
 import traceback
-from contextlib import suppress
 
-from lab.agent import cell, processes
+from lab.agent import cell, leftovers, processes
 from lab.agent.protocol import AT_A_TIME, HOLD, MAX_REQUEST, BadRequest, Request
 
 
@@ -57,7 +56,20 @@ def cells(control: socket.socket) -> None:
 
     What came before a socket is held for as long as its process lives: the lease of its CPUs.
     """
+    leftovers.sweep()
+    running: set[int] = set()
     held: list[int] = []
+
+    def ended(*_: object) -> None:
+        for pid in list(running):
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                running.remove(pid)
+                if os.WIFSIGNALED(status):  # and whoever kept its samples, perhaps
+                    processes.kill_all_below(os.getpid(), running)
+
+    processes.adopt_orphans()
+    signal.signal(signal.SIGCHLD, ended)
     while True:
         kind, descriptors, _, _ = socket.recv_fds(control, 1, AT_A_TIME, socket.MSG_CMSG_CLOEXEC)
         if not kind:
@@ -65,8 +77,8 @@ def cells(control: socket.socket) -> None:
         held += descriptors
         if kind == HOLD:
             continue
-        processes.reap()
         with socket.socket(fileno=held.pop()) as channel:
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])  # until it is in `running`
             try:
                 pid = os.fork()
             except OSError as error:
@@ -74,14 +86,19 @@ def cells(control: socket.socket) -> None:
                 channel.sendall(json.dumps(refusal).encode())
             else:
                 if pid == 0:
+                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
                     control.close()
                     os.setsid()
                     os._exit(answer(channel))
+                running.add(pid)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
         while held:
             os.close(held.pop())
-    with suppress(ChildProcessError):
-        while True:  # each sees by its own socket that nobody wants it any more
-            os.wait()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for pid in running:  # each sees by its own socket that nobody wants it any more
+        os.waitpid(pid, 0)
+    processes.kill_all_below(os.getpid())
 
 
 def main() -> int:

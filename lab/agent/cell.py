@@ -8,7 +8,6 @@ import select
 import shutil
 import signal
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Collection
@@ -16,8 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lab.agent import processes
-from lab.agent.keeper import _PR_SET_CHILD_SUBREAPER, Keeper, _libc
+from lab.agent import leftovers, processes
+from lab.agent.keeper import Keeper
 from lab.agent.protocol import Request
 
 LOOK = 0.05
@@ -123,8 +122,8 @@ def run(request: Request, lifeline: int) -> dict[str, Any]:
     """
     if request.cpus:
         os.sched_setaffinity(0, request.cpus)
-    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    base = Path(tempfile.mkdtemp(prefix="mplab-", dir="/tmp"))  # short: AF_UNIX paths go below it
+    processes.adopt_orphans()
+    base, lock = leftovers.make_base()
     started = time.monotonic()
     samples: list[dict[str, Any]] = []
     under_way: dict[int, Kept] = {}
@@ -164,5 +163,6 @@ def run(request: Request, lifeline: int) -> dict[str, Any]:
         os.close(hold)
         os.close(release)
         shutil.rmtree(base, ignore_errors=True)
+        os.close(lock)
     samples.sort(key=lambda sample: sample["seed"])
     return {"samples": samples, "seconds": time.monotonic() - started}

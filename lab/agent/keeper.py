@@ -7,15 +7,12 @@ removes it. Its own lifeline is a pipe from the agent; when that closes, the sam
 
 from __future__ import annotations
 
-import ctypes
-import json
 import os
 import re
 import resource
 import select
 import shutil
 import signal
-import stat
 import subprocess
 import sys
 import time
@@ -24,8 +21,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lab.agent import processes, sections, waits
+from lab.agent import leftovers, processes, sections, waits
 from lab.agent.inside.mplab_inside import DUMP_SIGNAL
+from lab.agent.leftovers import Event
 from lab.agent.output import Output
 from lab.agent.protocol import Request
 
@@ -51,8 +49,6 @@ MOST_PROCESSES = 500
 
 MOST_EVENTS = 2000
 
-_PR_SET_CHILD_SUBREAPER = 36
-_libc = ctypes.CDLL(None, use_errno=True)
 
 _TOLD = {
     "exception",
@@ -77,7 +73,7 @@ class Keeper:
         self.request = request
         self.seed = seed
         self.folder = folder
-        self.temporary = folder / "t"
+        self.temporary = leftovers.temporary(folder)
         self.lifeline = lifeline
         self.end = "ended"
         self.waits: list[dict[str, Any]] = []
@@ -86,7 +82,7 @@ class Keeper:
     def run(self) -> dict[str, Any]:
         """The sample, as plain data; its keys are those of `lab.model.Sample`."""
         self.temporary.mkdir(parents=True)
-        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        processes.adopt_orphans()
         started = time.monotonic()
         root = self._start()
         self.root = root.pid
@@ -101,7 +97,7 @@ class Keeper:
             output.drain()
             output.close()
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-        left += self._files_left(events)
+        left += leftovers.files_left(self.folder, events)
         self._place_silent()
         first = next((e for e in events if e[0] == "attach" and e[3]["path"] == "0"), None)
         last = next((e for e in reversed(events) if e[0] == "end"), None)
@@ -130,8 +126,7 @@ class Keeper:
 
     def remove(self) -> None:
         """Remove what the sample left, once its processes are dead and whoever asked for it."""
-        self._files_left(self._events())
-        shutil.rmtree(self.folder, ignore_errors=True)
+        leftovers.remove(self.folder)
         if select.select([self.lifeline], [], [], 0)[0]:  # the agent was killed
             with suppress(OSError):  # only the last one of its keepers can
                 self.folder.parent.rmdir()
@@ -330,7 +325,7 @@ class Keeper:
 
     # ---------------------------------------------------------------------------- what is left
 
-    def _processes_left(self, events: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    def _processes_left(self, events: list[Event]) -> list[dict[str, Any]]:
         """Processes and zombies that outlived the script; ended here, and reaped."""
         started = {e[3]["child"]: e for e in events if e[0] == "start"}
         left = []
@@ -391,59 +386,20 @@ class Keeper:
                 for fd in watch:
                     os.close(fd)
 
-    def _files_left(self, events: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
-        """Shared memory, semaphores, sockets, files and folders; removed here."""
-        made = {e[3]["name"]: e for e in events if e[0] == "made"}
-        left = []
-        for name, event in made.items():
-            what = event[3]["what"]
-            if what in ("semaphore", "shared memory"):
-                path = Path("/dev/shm") / name
-            elif what == "socket":
-                path = Path(name)
-            else:
-                continue
-            if path.exists() and self.temporary not in path.parents:
-                left.append({"kind": what, "name": name, "by": event[1], "line": event[3]["line"]})
-                path.unlink(missing_ok=True)
-        for path in sorted(_entries(self.temporary)):
-            mode = path.lstat().st_mode
-            kind = "folder" if stat.S_ISDIR(mode) else "socket" if stat.S_ISSOCK(mode) else "file"
-            maker = made.get(str(path))
-            left.append(
-                {
-                    "kind": kind,
-                    "name": path.name,
-                    "by": maker[1] if maker else None,
-                    "line": maker[3]["line"] if maker else "",
-                }
-            )
-        return left
-
     # ---------------------------------------------------------------------------- what it told
 
-    def _events(self) -> list[tuple[Any, ...]]:
-        """The events of all its processes, in order of time; lines that are torn are left out."""
-        events = []
-        try:
-            text = (self.folder / "events").read_text(errors="backslashreplace")
-        except OSError:
-            return []
-        for line in text.splitlines():
-            try:
-                kind, pid, at, fields = json.loads(line)
-            except (ValueError, TypeError):
-                continue
+    def _events(self) -> list[Event]:
+        events = leftovers.read_events(self.folder)
+        for _, _, _, fields in events:
             if "line" in fields:
                 fields["line"] = self._short(fields["line"])
-            events.append((kind, pid, at, fields))
-        return sorted(events, key=lambda event: event[2])
+        return events
 
     def _short(self, line: str) -> str:
         """A line's file as seen from where the run started, however the process came by it."""
         return line.removeprefix(os.path.join(self.request.cwd, ""))
 
-    def _locks(self, events: list[tuple[Any, ...]]) -> dict[str, Any] | None:
+    def _locks(self, events: list[Event]) -> dict[str, Any] | None:
         if not self._observed():
             return None
         sites = {e[3]["number"]: e[3]["line"] for e in events if e[0] == "site"}
@@ -453,9 +409,7 @@ class Keeper:
         return {**sections.summarize(records, made, cut, wanted), "cut": cut}
 
 
-def _process_left(
-    kind: str, pid: int, name: str, started: dict[int, tuple[Any, ...]]
-) -> dict[str, Any]:
+def _process_left(kind: str, pid: int, name: str, started: dict[int, Event]) -> dict[str, Any]:
     event = started.get(pid)
     return {
         "kind": kind,
@@ -464,14 +418,6 @@ def _process_left(
         "by": event[3].get("by", event[1]) if event else None,
         "line": event[3].get("line", "") if event else "",
     }
-
-
-def _entries(folder: Path) -> list[Path]:
-    """What is in a folder, which may have gone. (`glob` would build a pattern, for each sample.)"""
-    try:
-        return list(folder.iterdir())
-    except OSError:
-        return []
 
 
 def _is_helper(command: str) -> bool:

@@ -6,6 +6,7 @@ A sample is watched while it runs and while others are measured, so as little as
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 from collections.abc import Collection
@@ -14,6 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+_PR_SET_CHILD_SUBREAPER = 36
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of every descendant whose own parent has ended."""
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -103,6 +111,18 @@ def descendants(pid: int, but: Collection[int] = ()) -> list[int]:
             continue
         found.append(child)
         queue = queue + below(child)
+    return found
+
+
+def with_environment(start: str) -> list[int]:
+    """The processes of ours that were given a variable that begins like this."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with suppress(OSError):
+                variables = Path(f"/proc/{name}/environ").read_bytes().split(b"\0")
+                if any(variable.startswith(os.fsencode(start)) for variable in variables):
+                    found.append(int(name))
     return found
 
 

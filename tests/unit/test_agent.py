@@ -19,7 +19,7 @@ import pytest
 from cells import Ran, marked, processes_with, run
 
 from lab import matrix
-from lab.agent import processes
+from lab.agent import leftovers, processes
 from lab.agent.keeper import MOST_PROCESSES
 from lab.agent.output import KEPT
 from lab.agent.protocol import AT_A_TIME, CELL, HOLD, MAX_REQUEST, Request
@@ -317,6 +317,11 @@ class Spread:
     def sleepers(self) -> list[str]:
         return [command for command in processes_with(self.mark) if "mplab_start" in command]
 
+    def sweep(self) -> None:
+        """What the next agent does, a while later."""
+        os.utime(self.base, (0, 0))
+        Agent().end()
+
     def is_gone_but_for_the_agent(self) -> bool:
         return not (self.sleepers() or self.base.exists() or self.memory.exists())
 
@@ -357,10 +362,59 @@ class TestEndings:
         assert "the process that kept the sample was killed" in sample.error
         assert awaited(spread.is_gone_but_for_the_agent)
 
-    def test_agent_and_keeper_are_killed(self, agent: Agent, spread: Spread) -> None:
+    def test_agent_and_script_are_killed(self, agent: Agent, spread: Spread) -> None:
         agent.kill()
         os.kill(spread.root, signal.SIGKILL)
         assert awaited(spread.is_gone)
+
+    def test_cell_and_keeper_are_killed(self, agent: Agent, spread: Spread) -> None:
+        (cell,) = processes.children(agent.process.pid)
+        os.kill(cell, signal.SIGSTOP)  # it shall not clear up after the keeper
+        for pid in (spread.keeper, cell):
+            os.kill(pid, signal.SIGKILL)
+        assert awaited(lambda: not spread.sleepers())
+        spread.sweep()
+        assert not spread.base.exists()
+        assert not spread.memory.exists()
+
+    def test_all_of_ours_are_killed(self, agent: Agent, spread: Spread) -> None:
+        (cell,) = processes.children(agent.process.pid)
+        pids = (agent.process.pid, cell, spread.keeper)
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in pids:
+                os.kill(pid, number)
+        agent.process.wait()
+        assert spread.sleepers()
+        spread.sweep()
+        assert awaited(spread.is_gone)
+
+
+def test_folders_that_are_in_use_or_not_ours_are_left_alone(
+    agent: Agent, script: Callable[[str], Path], mark: str
+) -> None:
+    path = script(SPREAD)
+    agent.socket.sendall(request(path).to_line())
+    spread = Spread(path.parent, mark)
+    young = leftovers.TMP / "mplab-__young_"
+    others = [leftovers.TMP / "mplab-__test", leftovers.TMP / "mplab-__test__x"]
+    link = leftovers.TMP / "mplab-__link__"
+    try:
+        young.mkdir()
+        for folder in others:
+            folder.mkdir()
+            os.utime(folder, (0, 0))
+        link.symlink_to(path.parent)
+        os.utime(link, (0, 0), follow_symlinks=False)
+        spread.sweep()
+        assert len(spread.sleepers()) >= 3
+        assert spread.memory.exists()
+        assert young.exists()
+        assert all(folder.exists() for folder in others)
+        assert path.exists()
+    finally:
+        link.unlink()
+        for folder in (young, *others):
+            folder.rmdir()
 
 
 def test_one_of_a_servers_requests_is_dropped(
