@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lab.agent import processes
+from lab.agent import forks, processes
 from lab.agent.protocol import MAX_REQUEST
 
 FIRST_LAB = 60.0
@@ -110,8 +110,6 @@ class _Server:
             self._refuse(connection, f"no process could be started: {error.strerror}")
             return
         if pid == 0:
-            from lab.agent.__main__ import answer
-
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
@@ -121,7 +119,7 @@ class _Server:
                 if other is not connection:
                     other.close()
             connection.setblocking(True)
-            os._exit(answer(connection, line))
+            os._exit(forks.answer(connection, line))
         self._drop(connection)
 
     def _welcome(self, connection: socket.socket) -> None:

@@ -252,7 +252,7 @@ def test_more_samples_run_side_by_side_while_cpus_idle(
         from lab.agent import cell, processes
         clock, zero = time.monotonic, lambda: 0.0
         processes.idle_seconds = lambda cpus: {idle}()
-        from lab.agent.__main__ import answer
+        from lab.agent.forks import answer
         answer(socket.socket(fileno=0))
         """
     ours, theirs = socket.socketpair()
