@@ -323,11 +323,13 @@ class _Block:
         return pattern
 
     def verdict(self, key: tuple[_Step, ...], value: Any) -> Verdict:
-        try:
+        allowed = [verdict.value for verdict in Verdict if verdict != Verdict.INCONCLUSIVE]
+        if value in allowed:
             return Verdict(value)
-        except ValueError:
-            allowed = ", ".join(verdict.value for verdict in Verdict)
-            raise self.error(key, f"unknown verdict {value!r}; allowed are {allowed}.") from None
+        why = f"unknown verdict {value!r}"
+        if value == Verdict.INCONCLUSIVE:  # a cell would pass by having shown nothing
+            why = "'inconclusive' is no verdict to expect, for it says that nothing was judged"
+        raise self.error(key, f"{why}; allowed are {', '.join(allowed)}.")
 
     def expect(self, value: Any) -> tuple[tuple[str, Verdict], ...]:
         key = (*_LAB, "expect")
