@@ -185,7 +185,7 @@ def _failed(sample: Sample) -> bool:
 
 
 def _grade(scenario: Scenario, outcome: str, sample: Sample) -> tuple[Grade, str]:
-    grade, why = scenario.grade(outcome)
+    grade, why = scenario.grade(outcome, ended_well=not _failed(sample))
     if _failed(sample) and (grade == Grade.UNGRADED or not scenario.rows):
         return Grade.FORBIDDEN, "the script did not end well"
     return grade, why

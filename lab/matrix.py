@@ -80,7 +80,7 @@ def parse_cores(text: str, auto: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def parse_pythons(text: str) -> tuple[Interpreter, ...]:
-    """Versions (`3.12,3.13`) or paths of interpreters; nothing: the one that runs the lab.
+    """Versions (`3.12`, `3.12.1`) or paths of interpreters; nothing: the one that runs the lab.
 
     Raises UsageError for one that cannot be found, does not run, or is too old.
     """
@@ -157,25 +157,16 @@ def _choices(option: str, text: str, allowed: tuple[str, ...]) -> tuple[str, ...
 def _interpreter(text: str) -> Interpreter:
     path = text if os.sep in text else _find(text)
     if not path:
+        found = ", ".join(interpreter.version for interpreter in interpreters())
         raise UsageError(
-            f"--python {text or 'with an empty part'}: no such interpreter. Give a version that is "
-            "installed (`lab list pythons`), or the path of one."
+            f"--python {text or 'with an empty part'}: no such interpreter. Give the version of "
+            f"one that `lab list pythons` finds ({found}), or the path of another."
         )
-    code = "import sys; print('.'.join(map(str, sys.version_info[:3])), sys.implementation.name)"
     try:
-        answer = subprocess.run(
-            [path, "-I", "-c", code],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=30,
-            check=True,
-        )
+        told = _ask(path)
     except (OSError, subprocess.SubprocessError) as error:
         why = getattr(error, "strerror", None) or "it does not run as a Python"
         raise UsageError(f"--python {text}: {why}. `lab list pythons` shows those found.") from None
-    told = answer.stdout.split()
     if len(told) != 2 or not re.fullmatch(r"3\.\d+\.\d+", told[0]):
         it_said = " ".join(told)[:60] or "no answer"
         raise UsageError(f"--python {text}: not a Python 3 ({it_said}).")
@@ -187,18 +178,37 @@ def _interpreter(text: str) -> Interpreter:
     return interpreter
 
 
+def _ask(path: str) -> list[str]:
+    """The version and the kind that a Python says it is. Raises OSError, SubprocessError."""
+    code = "import sys; print('.'.join(map(str, sys.version_info[:3])), sys.implementation.name)"
+    answer = subprocess.run(
+        [path, "-I", "-c", code],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=30,
+        check=True,
+    )
+    return answer.stdout.split()
+
+
 def _find(version: str) -> str:
-    """The interpreter of a version such as 3.12, from PATH and from pyenv; empty if none is."""
+    """The interpreter of a version such as 3.12 or 3.12.1, from PATH and pyenv; empty for none."""
     if not re.fullmatch(r"[0-9]+(\.[0-9]+)*[a-z]*", version):
         return ""
-    if version == current().minor:
+    if version in (current().minor, current().version):
         return sys.executable
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    exact = re.fullmatch(r"(3\.[0-9]+)\.[0-9]+", version)
+    if exact:  # programs are named after the minor version: of several, any may be the one
+        found = [shutil.which(f"python{exact[1]}", path=folder) for folder in os.get_exec_path()]
+        found.append(str(pyenv / version / "bin" / "python"))
+        return next((path for path in found if path and _version(path) == version), "")
     on_path = shutil.which(f"python{version}")
-    if on_path and _runs(on_path):
+    if on_path and _version(on_path):
         return on_path
-    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    folders = list((root / "versions").glob(f"{version}.*"))
-    for folder in sorted(folders, key=_numbers, reverse=True):
+    for folder in sorted(pyenv.glob(f"{version}.*"), key=_numbers, reverse=True):
         if (folder / "bin" / "python").exists():
             return str(folder / "bin" / "python")
     return ""
@@ -209,11 +219,9 @@ def _numbers(folder: Path) -> list[int]:
     return [int(number) for number in re.findall(r"[0-9]+", folder.name)]
 
 
-def _runs(path: str) -> bool:
-    """Whether it starts: pyenv's shims exist for versions that are not selected."""
+def _version(path: str) -> str:
+    """What version it is; empty if it does not start, as pyenv's shims of ones not selected."""
     try:
-        return (
-            subprocess.run([path, "-I", "-c", ""], capture_output=True, timeout=30).returncode == 0
-        )
+        return next(iter(_ask(path)), "")
     except (OSError, subprocess.SubprocessError):
-        return False
+        return ""

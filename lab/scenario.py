@@ -49,9 +49,14 @@ class Row:
     why: str = ""
     required: bool = False
 
-    def matches(self, outcome: str) -> bool:
-        """Whether the row is for this outcome."""
-        return re.fullmatch(self.id, outcome) is not None
+    def matches(self, outcome: str, ended_well: bool = True) -> bool:
+        """Whether the row is for this outcome.
+
+        That of a bad end, such as `exit=3`, it has to name, unless it forbids it: `.*` is meant for
+        whatever a script prints, and must not excuse a crash.
+        """
+        meant = self.grade == Grade.FORBIDDEN or outcome.partition("=")[0] in self.id
+        return (ended_well or meant) and re.fullmatch(self.id, outcome) is not None
 
 
 @dataclass(frozen=True)
@@ -86,12 +91,12 @@ class Scenario:
                 return verdict
         return Verdict.CLEAN
 
-    def grade(self, outcome: str) -> tuple[Grade, str]:
+    def grade(self, outcome: str, ended_well: bool = True) -> tuple[Grade, str]:
         """The grade of an outcome and why; with no table every outcome is acceptable."""
         if not self.rows:
             return Grade.ACCEPTABLE, ""
         for row in self.rows:
-            if row.matches(outcome):
+            if row.matches(outcome, ended_well):
                 return row.grade, row.why
         return Grade.UNGRADED, "on no row of the outcome table"
 
@@ -323,11 +328,13 @@ class _Block:
         return pattern
 
     def verdict(self, key: tuple[_Step, ...], value: Any) -> Verdict:
-        try:
+        allowed = [verdict.value for verdict in Verdict if verdict != Verdict.INCONCLUSIVE]
+        if value in allowed:
             return Verdict(value)
-        except ValueError:
-            allowed = ", ".join(verdict.value for verdict in Verdict)
-            raise self.error(key, f"unknown verdict {value!r}; allowed are {allowed}.") from None
+        why = f"unknown verdict {value!r}"
+        if value == Verdict.INCONCLUSIVE:  # a cell would pass by having shown nothing
+            why = "'inconclusive' is no verdict to expect, for it says that nothing was judged"
+        raise self.error(key, f"{why}; allowed are {', '.join(allowed)}.")
 
     def expect(self, value: Any) -> tuple[tuple[str, Verdict], ...]:
         key = (*_LAB, "expect")

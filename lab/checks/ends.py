@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import signal
 from typing import Any
 
 from lab.checks.case import Case
 from lab.model import Finding, Grade, Sample, Verdict
+
+_TEXT = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
+
+_NOT_PARSED = re.compile(rf"\((?:{_TEXT}), \((?P<file>{_TEXT}), (?P<line>\d+), ")
+"""How the arguments of a SyntaxError begin; their end may be cut off."""
 
 
 def judge(case: Case) -> list[Finding]:
@@ -42,6 +49,24 @@ def exit_text(code: int) -> str:
         return f"signal={signal.Signals(-code).name}"
     except ValueError:
         return f"signal={-code}"
+
+
+def place(error: dict[str, Any]) -> str:
+    """`file:line` of an exception; empty if nobody knows it.
+
+    Of a script that cannot be parsed no line ever ran: its SyntaxError says which one is meant.
+    """
+    kind = error["type"].removeprefix("builtins.")
+    told = _NOT_PARSED.match(error["args"])
+    if error["line"] or not told or kind not in ("SyntaxError", "IndentationError", "TabError"):
+        return str(error["line"])
+    return f"{ast.literal_eval(told['file'])}:{told['line']}"
+
+
+def raised_text(error: dict[str, Any]) -> str:
+    """`raised builtins.ValueError(1,) at app.py:4`."""
+    at = place(error)
+    return f"raised {error['type']}{error['args']}" + (at and f" at {at}")
 
 
 def _deadlock(sample: Sample, count: int, of: int) -> Finding:
@@ -117,9 +142,8 @@ def _raised(samples: list[Sample], of: int) -> Finding:
     return Finding(
         "ends",
         Verdict.EXCEPTION,
-        f"the script raised {error['type']}{error['args']} at {error['line']} "
-        f"({len(samples)} of {of} samples)",
-        _exit(sample) | {key: error[key] for key in ("type", "args", "line")},
+        f"the script {raised_text(error)} ({len(samples)} of {of} samples)",
+        _exit(sample) | {"type": error["type"], "args": error["args"], "line": place(error)},
     )
 
 

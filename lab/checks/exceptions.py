@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from lab.checks.case import Case
-from lab.checks.ends import exit_text
+from lab.checks.ends import exit_text, place, raised_text
 from lab.model import Finding, Sample, Verdict
 
 
@@ -44,14 +44,14 @@ def _swallowed_by_process(sample: Sample) -> list[Finding]:
                 Finding(
                     "exceptions",
                     Verdict.EXCEPTION,
-                    f"{sample.name(pid)} raised {error['type']}{error['args']} at {error['line']}; "
-                    "nobody looked at its exit code, and the script ended as if all were well",
+                    f"{sample.name(pid)} {raised_text(error)}; nobody looked at its exit code, "
+                    "and the script ended as if all were well",
                     {
                         "seed": sample.seed,
                         "process": sample.name(pid),
                         "type": error["type"],
                         "args": error["args"],
-                        "line": error["line"],
+                        "line": place(error),
                         "stderr": sample.stderr[-3000:],
                     },
                 )

@@ -1,7 +1,8 @@
 """The matrix on a terminal: for each scenario, start methods across and core counts down.
 
 A scenario whose cells are all as expected takes two lines: its name and summary, and one row for
-the core counts that agree. Rows are told apart only where they differ.
+the core counts that agree. Where there are several Pythons, each has a row of its own, for what
+differs between them is what the reader looks for.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ class _Row:
     def signature(self) -> tuple[tuple[str, str] | None, ...]:
         return tuple((standing(cell), word(cell)) if cell else None for cell in self.places)
 
-    @property
-    def label(self) -> str:
+    def label(self, brief: bool) -> str:
+        """Its core counts, and unless brief whether all is well: no mark says so too."""
         cores = ", ".join(map(str, self.cores))
         text = f"{cores} cpu" if self.cores == (1,) else f"{cores} cpus"
         cells = [cell for cell in self.places if cell]
         ok = all(standing(cell) in ("clean", "known") for cell in cells)
-        return f"{text}, as expected" if ok else text
+        return f"{text}, as expected" if ok and not brief else text
 
 
 def mark(stand: Standing, style: Style) -> str:
@@ -64,15 +65,25 @@ def legend(cells: Iterable[CellResult], style: Style) -> list[str]:
 def matrix_lines(sheets: Sequence[Sheet], style: Style) -> list[str]:
     """Every scenario's grid; no line wider than the style. The columns line up over the run."""
     methods = sorted({method for sheet in sheets for method in sheet.methods}, key=method_order)
-    tables = [(sheet, _groups(sheet, methods)) for sheet in sheets]
-    rows = [row for _, groups in tables for _, group in groups for row in group]
-    label = max((columns(row.label) for row in rows), default=0) + 4
+    tables = [
+        (sheet, [(style.clean(group.label), _rows(group, methods)) for group in sheet.groups])
+        for sheet in sheets
+    ]
+    every = [(name, row) for _, groups in tables for name, rows in groups for row in rows]
     widths = [
-        max(len(method), *(len(_text(row.places[place], style)) for row in rows))
+        max(len(method), *(len(_text(row.places[place], style)) for _, row in every))
         for place, method in enumerate(methods)
     ]
-    if label + sum(widths) + 2 * len(widths) > style.width:
+    # Names of groups stand beside their rows, or above them where that is too wide.
+    lead = max((columns(name) + 2 for name, _ in every if name), default=0)
+    for brief, beside in ((False, lead), (True, lead), (False, 2), (True, 2)):
+        indent = 4 + min(beside, lead)
+        label = indent + max((columns(row.label(brief)) for _, row in every), default=0)
+        if label + sum(widths) + 2 * len(widths) <= style.width:
+            break
+    else:
         widths = []  # too narrow for columns: each row's cells follow one another
+        brief = False
     header = " " * label + "".join(
         INDENT + pad(method, width) for method, width in zip(methods, widths, strict=False)
     )
@@ -80,11 +91,15 @@ def matrix_lines(sheets: Sequence[Sheet], style: Style) -> list[str]:
     since = REPEAT
     for sheet, groups in tables:
         block = _title(sheet, style)
-        for names, group in groups:
-            if len(groups) > 1:
-                block.append(f"{INDENT}{style.cut(style.clean(names), style.width - 2)}")
-            for row in group:
-                block += _row_lines(row, methods, label, widths, style)
+        for name, rows in groups:
+            head = INDENT * 2 + name
+            if name and indent < lead + 4:
+                block.append(style.paint(style.cut(head, style.width), "quiet"))
+                head = ""
+            for row in rows:
+                head = pad(head, indent) + row.label(brief)
+                block += _row_lines(row, head, methods, label, widths, style)
+                head = ""
         block += _across(sheet, style)
         if since + len(block) > REPEAT and widths:
             lines += [""] if lines else []
@@ -93,16 +108,6 @@ def matrix_lines(sheets: Sequence[Sheet], style: Style) -> list[str]:
         lines += block
         since += len(block)
     return lines
-
-
-def _groups(sheet: Sheet, methods: Sequence[str]) -> list[tuple[str, list[_Row]]]:
-    """The rows of each group; groups whose rows look the same are one, under both labels."""
-    merged: dict[tuple[object, ...], tuple[list[str], list[_Row]]] = {}
-    for group in sheet.groups:
-        rows = _rows(group, methods)
-        signature = tuple((row.cores, row.signature) for row in rows)
-        merged.setdefault(signature, ([], rows))[0].append(group.label)
-    return [(", ".join(labels), rows) for labels, rows in merged.values()]
 
 
 def _rows(group: Group, methods: Sequence[str]) -> list[_Row]:
@@ -131,9 +136,8 @@ def _title(sheet: Sheet, style: Style) -> list[str]:
 
 
 def _row_lines(
-    row: _Row, methods: Sequence[str], label: int, widths: Sequence[int], style: Style
+    row: _Row, head: str, methods: Sequence[str], label: int, widths: Sequence[int], style: Style
 ) -> list[str]:
-    head = INDENT * 2 + row.label
     if widths:
         line = style.paint(pad(head, label), "quiet")
         for cell, width in zip(row.places, widths, strict=True):

@@ -71,8 +71,8 @@ class Totals:
 
 @dataclass(frozen=True)
 class Group:
-    """The cells of a scenario with the same Python, profile and host; `label` is what sets them
-    apart from the other groups, empty for the only one."""
+    """The cells of a scenario with the same Python, profile and host; `label` names those of the
+    three that differ in the run."""
 
     label: str
     cells: tuple[CellResult, ...]
@@ -149,23 +149,28 @@ def sheets(run: Run) -> list[Sheet]:
     The order does not depend on which cell ended first.
     """
     cells: dict[tuple[str, str], list[CellResult]] = {}
+    axes = zip(*(_group_key(cell) for cell in run.cells), strict=True)
+    varying = [position for position, values in enumerate(axes) if len(set(values)) > 1]
     results = {(result.path, result.scenario): result for result in run.scenarios}
     for key in results:
         cells[key] = []
     for cell in run.cells:
         cells.setdefault((cell.path, cell.scenario), []).append(cell)
     return [
-        _sheet(path, scenario, members, results.get((path, scenario)))
+        _sheet(path, scenario, members, results.get((path, scenario)), varying)
         for (path, scenario), members in sorted(cells.items())
     ]
 
 
 def _sheet(
-    path: str, scenario: str, cells: Sequence[CellResult], result: ScenarioResult | None
+    path: str,
+    scenario: str,
+    cells: Sequence[CellResult],
+    result: ScenarioResult | None,
+    varying: Sequence[int],
 ) -> Sheet:
     ordered = sorted(cells, key=_cell_order)
     keys = list(dict.fromkeys(_group_key(cell) for cell in ordered))
-    varying = [position for position in range(3) if len({key[position] for key in keys}) > 1]
     groups = tuple(
         Group(
             " ".join(_axis_label(position, key[position]) for position in varying),
@@ -182,7 +187,8 @@ def _point(cell_id: str) -> str:
 
 
 def _group_key(cell: CellResult) -> tuple[str, str, str]:
-    return cell.python, cell.profile, cell.host
+    """Python as in the cells' ids: one that never started has not told the rest of its version."""
+    return ".".join(cell.python.split(".")[:2]), cell.profile, cell.host
 
 
 def _axis_label(position: int, value: str) -> str:

@@ -214,15 +214,39 @@ class TestPythons:
         (machine / "pyenv/versions/3.41.9").mkdir()
         assert [found.version for found in matrix.parse_pythons("3.41")] == ["3.41.7"]
 
-    @pytest.mark.parametrize("text", ["3.77", "", "*", "3.*", "../bin"[3:], "python"])
+    def test_an_exact_version(self, machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PATH", f"{machine}/first:{machine}/bin")
+        python(machine / "first/python3.40", "3.40.1")
+        on_path = python(machine / "bin/python3.40", "3.40.2")
+        in_pyenv = python(machine / "pyenv/versions/3.40.7/bin/python", "3.40.7")
+        python(machine / "pyenv/versions/3.40.17/bin/python", "3.40.17")
+        for version, path in ((self.OURS, sys.executable), ("3.40.2", on_path)):
+            assert matrix.parse_pythons(version) == (Interpreter(path, version),)
+        assert matrix.parse_pythons("3.40.7") == (Interpreter(in_pyenv, "3.40.7"),)
+
+    def test_an_exact_version_is_none_that_only_begins_alike(self, machine: Path) -> None:
+        python(machine / "bin/python3.17", "3.17.2")
+        python(machine / "pyenv/versions/3.17.1/bin/python", "3.17.11")  # not what it is named
+        python(machine / "pyenv/versions/3.17.12/bin/python", "3.17.12")
+        with pytest.raises(UsageError) as error:
+            matrix.parse_pythons("3.17.1")
+        assert str(error.value).startswith("--python 3.17.1: no such interpreter. ")
+        assert f"({self.OURS}, 3.17.2)" in str(error.value)
+
+    def test_an_exact_version_that_is_too_old(self, machine: Path) -> None:
+        python(machine / "pyenv/versions/3.7.16/bin/python", "3.7.16")
+        with pytest.raises(UsageError, match=r"--python 3\.7\.16: Python 3\.7\.16 is too old"):
+            matrix.parse_pythons("3.7.16")
+
+    @pytest.mark.parametrize("text", ["3.77", "3.77.1", "", "*", "3.*", "../bin"[3:], "python"])
     def test_one_that_is_not_installed(self, machine: Path, text: str) -> None:
         python(machine / "bin/python", "3.40.0")
         python(machine / "pyenv/versions/3.41.7/bin/python", "3.41.7")
         with pytest.raises(UsageError) as error:
             matrix.parse_pythons(f"{text},{text}")
         assert str(error.value) == (
-            f"--python {text or 'with an empty part'}: no such interpreter. "
-            "Give a version that is installed (`lab list pythons`), or the path of one."
+            f"--python {text or 'with an empty part'}: no such interpreter. Give the version of "
+            f"one that `lab list pythons` finds ({self.OURS}), or the path of another."
         )
 
     @pytest.mark.parametrize(

@@ -177,6 +177,37 @@ class TestFailure:
         )
         assert found.evidence == {"seed": 4, "exit": "exit=1", "stderr": "Traceback", **RAISED}
 
+    @pytest.mark.parametrize(
+        ("kind", "args", "told"),
+        [
+            ("SyntaxError", "('invalid syntax', ('my app.py', 4, 6, 'type X = int\\n', 4, 7))", 4),
+            ("IndentationError", "('unexpected indent', ('my app.py', 2, 1, ' x\\n'))", 2),
+            ("TabError", """("it's (', ('x', 1, ", ("my app.py", 7, 1, 'x...""", 7),  # cut off
+        ],
+    )
+    def test_of_a_script_that_cannot_be_parsed(self, kind: str, args: str, told: int) -> None:
+        raised = self.raised(type=f"builtins.{kind}", args=args, line="")
+        found = only(self.found(raised))
+        assert f"{args} at my app.py:{told} (1 of 1 samples)" in found.message
+        assert found.evidence["line"] == f"my app.py:{told}"
+
+    @pytest.mark.parametrize(
+        ("kind", "args"),
+        [
+            ("builtins.SyntaxError", "('source code string cannot contain null bytes',)"),
+            ("builtins.SyntaxError", "('x', ('app.py', None, None, None))"),
+            ("app.Refused", "('x', ('app.py', 3, 1, 'x'))"),
+        ],
+    )
+    def test_of_a_line_that_nobody_knows(self, kind: str, args: str) -> None:
+        found = only(self.found(self.raised(type=kind, args=args, line="")))
+        assert found.message == f"the script raised {kind}{args} (1 of 1 samples)"
+
+    def test_that_parsed_something_else(self) -> None:
+        args = "('invalid syntax', ('<string>', 1, 2, 'x x'))"
+        raised = self.raised(type="builtins.SyntaxError", args=args)
+        assert f"{args} at app.py:4 (" in only(self.found(raised)).message
+
     def test_of_a_script_that_ended_itself(self) -> None:
         found = only(self.found(sample(exit_code=3)))
         assert found.verdict == Verdict.CRASHED

@@ -35,6 +35,13 @@ class TestProcess:
             "stderr": "Traceback",
         }
 
+    def test_that_raised_where_nobody_knows(self) -> None:
+        nowhere = event("exception", 7, where="child", **{**RAISED, "line": ""})
+        found = only(judged(CHILD, nowhere, REAPED))
+        assert found.message.startswith(
+            "Process-1 (pid 7) raised builtins.ValueError(1,); nobody looked"
+        )
+
     def test_that_was_killed_and_nobody_looked(self) -> None:
         found = only(judged(CHILD, event("reaped", child=7, code=-9)))
         assert found.verdict == Verdict.CRASHED

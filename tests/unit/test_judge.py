@@ -206,6 +206,44 @@ class TestTable:
         assert judged(scenario(rows=rows), sample(exit_code=3)).verdict == Verdict.CLEAN
         assert judged(scenario(rows=rows), sample(exit_code=4)).verdict == Verdict.CRASHED
 
+    @pytest.mark.parametrize("id", [".*", ".+", r"\w+=\w+", "total=.*|.*"])
+    @pytest.mark.parametrize("grade", [Grade.ACCEPTABLE, Grade.INTERESTING])
+    def test_a_row_for_whatever_comes_grants_none(self, id: str, grade: Grade) -> None:
+        which = scenario(rows=(*ROWS, Row(id, grade, "any other")))
+        assert judged(which, total("x")).verdict == Verdict.CLEAN
+        for bad, verdict in (
+            (raised(), Verdict.EXCEPTION),
+            (sample(exit_code=3), Verdict.CRASHED),
+            (sample(exit_code=-11), Verdict.CRASHED),
+            (sample(end="deadlock"), Verdict.DEADLOCK),
+        ):
+            result = judged(which, bad)
+            assert (result.verdict, result.ok) == (verdict, False)
+            assert result.outcomes[0].grade == Grade.FORBIDDEN
+            assert result.outcomes[0].why == "the script did not end well"
+            assert judged(replace(which, expect=(("*", verdict),)), bad).ok
+
+    @pytest.mark.parametrize(
+        ("id", "code", "verdict"),
+        [
+            ("exit=3", 3, Verdict.CLEAN),
+            (r"exit=\d+", 3, Verdict.CLEAN),
+            ("(exit|signal)=.*", -11, Verdict.CLEAN),
+            ("exit=.*|.*", -11, Verdict.CRASHED),
+            ("signal=SIGKILL", -9, Verdict.CLEAN),
+        ],
+    )
+    def test_a_row_that_names_a_failure_grants_it(
+        self, id: str, code: int, verdict: Verdict
+    ) -> None:
+        """Also where a row above it takes whatever comes."""
+        rows = (*ROWS, Row(".*", Grade.INTERESTING), Row(id, Grade.ACCEPTABLE))
+        assert judged(scenario(rows=rows), sample(exit_code=code)).verdict == verdict
+
+    def test_a_row_for_whatever_comes_may_forbid_a_failure(self) -> None:
+        rows = (*ROWS, Row(".*", Grade.FORBIDDEN, "any other"))
+        assert judged(scenario(rows=rows), raised()).outcomes[0].why == "any other"
+
     def test_a_failure_after_a_good_outcome_is_one_all_the_same(self) -> None:
         result = judged(scenario(rows=ROWS), total(4), total(4, exit_code=1))
         assert (result.verdict, result.ok) == (Verdict.CRASHED, False)

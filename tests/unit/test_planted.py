@@ -270,6 +270,13 @@ class TestExceptions:
             "(2 of 2 samples)"
         )
 
+    def test_a_main_that_cannot_be_parsed(self, tmp_path: Path) -> None:
+        script = tmp_path / "app.py"
+        script.write_text("import os\n\nif __name__ == '__main__' print(os.name)\n")
+        found = run(script, method="fork").finding("ends")
+        assert found.message.startswith("the script raised builtins.SyntaxError(")
+        assert found.message.endswith(f" at {script}:3 (2 of 2 samples)")
+
     @pytest.mark.parametrize(("mode", "exit"), [("exit_text", "exit=1"), ("exit_three", "exit=3")])
     def test_sys_exit_in_main(self, mode: str, exit: str) -> None:
         ran = run("exceptions", mode, method="fork")

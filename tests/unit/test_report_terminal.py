@@ -187,7 +187,7 @@ def test_only_neighbours_are_joined_and_a_place_without_a_cell_shows() -> None:
     )
 
 
-def test_pythons_and_profiles_make_groups_joined_where_they_agree() -> None:
+def test_each_python_and_profile_has_rows_of_its_own() -> None:
     cells = [
         cell("a", "fork", 1, python=python, profile=profile, verdict=verdict, ok=verdict == "clean")
         for python, profile, verdict in (
@@ -196,14 +196,46 @@ def test_pythons_and_profiles_make_groups_joined_where_they_agree() -> None:
             ("3.13.1", "macos", Verdict.HANG),
         )
     ]
-    assert grid(*cells) == (
-        "                        fork\n"
+    cells.append(cell("a", "fork", 2, python="3.9.20", verdict=Verdict.LEAK, ok=False))
+    # Of `b` only one has ended, and it does not know its whole version.
+    assert grid(*cells, cell("b", "fork", 1, python="3.13")) == (
+        "                                        fork\n"
         "! a: About a\n"
         "    expected clean\n"
-        "  py3.9.20 default, py3.13.1 default\n"
-        "    1 cpu, as expected  clean\n"
-        "  py3.13.1 macos\n"
-        "    1 cpu               ! hang"
+        "    py3.9 default   1 cpu, as expected  clean\n"
+        "                    2 cpus              ! leak\n"
+        "    py3.13 default  1 cpu, as expected  clean\n"
+        "    py3.13 macos    1 cpu               ! hang\n"
+        "  b: About b\n"
+        "    py3.13 default  1 cpu, as expected  clean"
+    )
+
+
+def test_pythons_stand_above_their_rows_where_marks_take_the_room() -> None:
+    bad = {"verdict": Verdict.NONDETERMINISTIC, "ok": False}
+    methods = ("fork", "spawn", "forkserver")
+    cells = [cell("a", method, cores, python="3.9.20") for method in methods for cores in (1, 2)]
+    cells += [cell("a", method, cores, **bad) for method in methods for cores in (1, 2)]
+    assert grid(*cells) == (
+        "                 fork                spawn               forkserver\n"
+        "! a: About a\n"
+        "    expected clean\n"
+        "    py3.9\n"
+        "      1, 2 cpus  clean               clean               clean\n"
+        "    py3.13\n"
+        "      1, 2 cpus  ! nondeterministic  ! nondeterministic  ! nondeterministic"
+    )
+    assert "    py3.9   1, 2 cpus, as expected  clean  " in grid(*cells, width=100)
+    assert grid(*cells, width=60) == (
+        "! a: About a\n"
+        "    expected clean\n"
+        "    py3.9\n"
+        "      1, 2 cpus, as expected\n"
+        "      fork clean, spawn clean, forkserver clean\n"
+        "    py3.13\n"
+        "      1, 2 cpus\n"
+        "      fork ! nondeterministic, spawn ! nondeterministic,\n"
+        "      forkserver ! nondeterministic"
     )
 
 

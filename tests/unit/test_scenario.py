@@ -293,6 +293,21 @@ BROKEN = {
         "expect.fork-*",
         "unknown verdict 'leek'; allowed are deadlock,",
     ),
+    "a verdict that judges nothing": (
+        f"[tool.lab]\nexpect = 'inconclusive'  {HERE}",
+        "expect",
+        "'inconclusive' is no verdict to expect, for it says that nothing was judged; allowed are",
+    ),
+    "a verdict that is unknown, where that is no choice": (
+        f"[tool.lab]\nexpect = 'cleen'  {HERE}",
+        "expect",
+        "leak, nondeterministic, clean.",
+    ),
+    "a verdict that judges nothing in a table": (
+        f"[tool.lab.expect]\n'spawn-*' = 'leak'\n'*' = 'inconclusive'  {HERE}",
+        "expect.*",
+        "'inconclusive' is no verdict to expect",
+    ),
     "a verdict that is a list": (
         f"[tool.lab]\nexpect = ['clean']  {HERE}",
         "expect",

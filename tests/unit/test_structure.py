@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -183,6 +184,15 @@ def test_feature_version_tells_newer_syntax() -> None:
 def test_docker_holds_no_python() -> None:
     """It would shadow the package of that name."""
     assert list((ROOT / "docker").rglob("*.py")) == []
+
+
+def test_what_the_lab_imports_it_asks_for() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        asked = tomllib.load(file)["project"]["dependencies"]
+    names = [re.split("[^a-z-]", requirement)[0] for requirement in asked]
+    ours = ["lab", *(path.stem for path in INSIDE.glob("*.py"))]
+    known = [*(name.removeprefix("pytest-") for name in names), "_pytest"]  # xdist, of pytest-xdist
+    assert [line for path in MODULES for line in outside(path, *ours, *known)] == []
 
 
 def test_every_package_is_named_in_pyproject() -> None:
