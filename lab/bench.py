@@ -168,8 +168,8 @@ class Bench:
         bundled = planned.scenario.path.parent == scenario.bundled_folder()
         words = ["run", planned.scenario.name if bundled else shown(planned.scenario.path)]
         words += ["--start-method", planned.cell.start_method, "--cores", str(planned.cell.cores)]
-        if options.python:
-            words += ["--python", planned.cell.python]
+        if planned.interpreter.asked:
+            words += ["--python", planned.interpreter.asked]
         if options.host != os.environ.get("LAB_HOST", "local"):
             words += ["--host", options.host]
         if options.samples is not None:

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
@@ -28,6 +28,7 @@ class Interpreter:
 
     path: str
     version: str  # full
+    asked: str = field(default="", compare=False)  # as the user named it
 
     @property
     def minor(self) -> str:
@@ -86,7 +87,8 @@ def parse_pythons(text: str) -> tuple[Interpreter, ...]:
     """
     if not text:
         return (current(),)
-    return tuple(dict.fromkeys(_interpreter(part.strip()) for part in text.split(",")))
+    parts = [part.strip() for part in text.split(",")]
+    return tuple(dict.fromkeys(replace(_interpreter(part), asked=part) for part in parts))
 
 
 def interpreters() -> tuple[Interpreter, ...]:

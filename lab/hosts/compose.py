@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,7 @@ class Compose:
                 f"--python {text}: the services run Python {python.version}. "
                 f"Set LAB_PYTHON={text} and build again, or leave the option out."
             )
-        return (python,)
+        return (replace(python, asked=text),)
 
     def run(self, cores: int, request: Request) -> tuple[dict[str, Any], tuple[int, ...]]:
         """Lease the CPUs of one of the services with so many, and send it the cell."""

@@ -131,6 +131,7 @@ def test_arguments_that_begin_with_a_dash(lab: Lab) -> None:
     [
         ("fails.py", []),
         ("some folder/it's.py", ["--args", "-x 'a b'", "--seed", "7", "--timeout", "20"]),
+        ("fails.py", ["--python", sys.executable]),
     ],
 )
 def test_the_command_that_runs_a_cell_again(fine: Lab, name: str, more: list[str]) -> None:
@@ -145,8 +146,9 @@ def test_the_command_that_runs_a_cell_again(fine: Lab, name: str, more: list[str
         done = fine(*command[1:])
         assert (done.code, done.err) == (1, "")
         (again,) = fine.read().cells.values()
-        for key in ("id", "path", "verdict", "outcomes", "samples", "repro"):
+        for key in ("id", "path", "python", "verdict", "outcomes", "samples", "repro"):
             assert again[key] == first[key]
+        assert all(word in command for word in more)
 
 
 def test_exit_codes(fine: Lab) -> None:
