@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
+import time
 import traceback
 
 from lab.agent import cell, leftovers, processes
 from lab.agent.protocol import AT_A_TIME, HOLD, MAX_REQUEST, BadRequest, Request
+
+PATIENCE = 5.0
+"""Seconds that the keepers of a cell that was killed get to clear up."""
 
 
 def read_line(channel: socket.socket) -> bytes:
@@ -52,19 +55,9 @@ def cells(control: socket.socket) -> None:
     What came before a socket is held for as long as its process lives: the lease of its CPUs.
     """
     leftovers.sweep()
+    processes.adopt_orphans()
     running: set[int] = set()
     held: list[int] = []
-
-    def ended(*_: object) -> None:
-        for pid in list(running):
-            done, status = os.waitpid(pid, os.WNOHANG)
-            if done:
-                running.remove(pid)
-                if os.WIFSIGNALED(status):  # and whoever kept its samples, perhaps
-                    processes.kill_all_below(os.getpid(), running)
-
-    processes.adopt_orphans()
-    signal.signal(signal.SIGCHLD, ended)
     while True:
         kind, descriptors, _, _ = socket.recv_fds(control, 1, AT_A_TIME, socket.MSG_CMSG_CLOEXEC)
         if not kind:
@@ -72,8 +65,8 @@ def cells(control: socket.socket) -> None:
         held += descriptors
         if kind == HOLD:
             continue
+        _wait(running, os.WNOHANG)
         with socket.socket(fileno=held.pop()) as channel:
-            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])  # until it is in `running`
             try:
                 pid = os.fork()
             except OSError as error:
@@ -81,16 +74,26 @@ def cells(control: socket.socket) -> None:
                 channel.sendall(json.dumps(refusal).encode())
             else:
                 if pid == 0:
-                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
                     control.close()
                     os.setsid()
                     os._exit(answer(channel))
                 running.add(pid)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
         while held:
             os.close(held.pop())
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    for pid in running:  # each sees by its own socket that nobody wants it any more
-        os.waitpid(pid, 0)
-    processes.kill_all_below(os.getpid())
+    _wait(running, 0)  # each sees by its own socket that nobody wants it any more
+
+
+def _wait(running: set[int], options: int) -> None:
+    """Wait for the cells that have ended, or for all; and then for what those left that did not."""
+    killed = False
+    for pid in list(running):
+        done, status = os.waitpid(pid, options)
+        if done:
+            running.remove(pid)
+            killed = killed or os.WIFSIGNALED(status)
+    if killed and not running:
+        deadline = time.monotonic() + PATIENCE
+        while processes.descendants(os.getpid()) and time.monotonic() < deadline:
+            processes.reap()
+            time.sleep(0.01)
+        processes.kill_all_below(os.getpid())

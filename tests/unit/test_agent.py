@@ -372,10 +372,22 @@ class TestEndings:
         os.kill(cell, signal.SIGSTOP)  # it shall not clear up after the keeper
         for pid in (spread.keeper, cell):
             os.kill(pid, signal.SIGKILL)
-        assert awaited(lambda: not spread.sleepers())
+        assert agent.end() == 0
+        assert not spread.sleepers()
         spread.sweep()
         assert not spread.base.exists()
         assert not spread.memory.exists()
+
+    def test_a_cell_is_killed_and_another_one_sent(
+        self, agent: Agent, spread: Spread, tmp_path: Path
+    ) -> None:
+        (cell,) = processes.children(agent.process.pid)
+        os.kill(cell, signal.SIGKILL)
+        (tmp_path / "app.py").write_text("")
+        with agent.cell() as another:
+            another.sendall(request(tmp_path / "app.py").to_line())
+            assert json.loads(another.makefile("rb").read())["samples"][0]["exit_code"] == 0
+        assert awaited(spread.is_gone_but_for_the_agent)
 
     def test_all_of_ours_are_killed(self, agent: Agent, spread: Spread) -> None:
         (cell,) = processes.children(agent.process.pid)
