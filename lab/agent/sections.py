@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.agent.inside.mplab_records import (
+from lab.agent.inside.mplab_inside.records import (
     CAPACITY,
     ENDS,
     NOT_TAKEN,

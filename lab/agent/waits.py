@@ -3,7 +3,7 @@
 The kernel says in which system call each thread sleeps (/proc/PID/task/TID/syscall): a semaphore by
 the address of its futex, a pipe by its descriptor, a child by its pid. The same object has the same
 inode in every process, however it got there. Python's stacks and the holders of locks come from
-the processes themselves, which answer a signal (mplab_inside._dump).
+the processes themselves, which answer a signal (inside: dump).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.agent.inside.mplab_records import (
+from lab.agent.inside.mplab_inside.records import (
     ENDS,
     NOT_TAKEN,
     RELEASED,

@@ -14,19 +14,19 @@ from lab.agent import keeper
 PROBE = """
 import sys
 sys.path.insert(0, sys.argv[1])
-import mplab_observe
+from mplab_inside import observe, sample
 from types import SimpleNamespace
-mplab_observe._state = SimpleNamespace(user=sys.argv[2])
-print(mplab_observe._is_users(SimpleNamespace(co_filename=sys.argv[3])))
+sample.begin(SimpleNamespace(user=sys.argv[2]))
+print(observe._is_users(SimpleNamespace(co_filename=sys.argv[3])))
 """
 
 DECISIONS = """
 import sys
 sys.path.insert(0, sys.argv[1])
-import mplab_observe
+from mplab_inside import observe
 slept = []
-mplab_observe._sleep = slept.append
-pauses = mplab_observe.Pauses(int(sys.argv[2]), sys.argv[3], sys.argv[4])
+observe._sleep = slept.append
+pauses = observe.Pauses(int(sys.argv[2]), sys.argv[3], sys.argv[4])
 for number in range(5000):
     before = len(slept)
     pauses.step()

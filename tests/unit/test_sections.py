@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from samples import LOCK, RLOCK, ROOT, SEMAPHORE, SIGNAL, records
 
-from lab.agent.inside.mplab_records import CAPACITY, RECORD, RELEASED, RUNS, TAKEN
+from lab.agent.inside.mplab_inside.records import CAPACITY, RECORD, RELEASED, RUNS, TAKEN
 from lab.agent.sections import SHOWN, Record, read_traces, summarize
 
 Step = tuple[int, str] | tuple[int, str, int]

@@ -7,7 +7,7 @@ and just after a lock was taken. Any machine that is busy enough could do the sa
 that is right stays right. Each process has a budget of pauses and of events, and runs at full speed
 once it is spent.
 
-The record of a process is `trace.<pid>`, a mapping, so that it outlives a kill; see mplab_records.
+The record of a process is `trace.<pid>`, a mapping, so that it outlives a kill; see records.
 """
 
 import _multiprocessing
@@ -18,8 +18,9 @@ import threading
 import time
 from _thread import get_native_id
 
-import mplab_inside
-from mplab_records import (
+from . import sample
+from .frames import LIBRARY, absolute, where
+from .records import (
     CAPACITY,
     ENDS,
     NOT_TAKEN,
@@ -29,6 +30,14 @@ from mplab_records import (
     TAKEN,
     TAKEN_AFTER_WAIT,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import CodeType, FrameType
+    from typing import Any
+
+    Tracer = Callable[[FrameType, str, object], Any]  # itself again, or None
 
 PAUSES = 8
 """How many pauses one process makes before stores, before calls, and after taking locks, each."""
@@ -41,16 +50,14 @@ EVENTS = 20000
 
 _sleep = time.sleep
 _now = time.monotonic_ns
-_state = None
-_trace = None
-_sites = set()
-_code_tool = None
+_trace: "Trace | None" = None
+_sites: "set[int]" = set()
 
 
 class Pauses:
     """When to pause and for how long, from the sample's seed and the process's place alone."""
 
-    def __init__(self, seed, path, salt):
+    def __init__(self, seed: int, path: str, salt: str) -> None:
         self.word = 0
         for byte in ("%s/%s/%s" % (seed, path, salt)).encode():
             self.word = (self.word * 1099511628211 + byte) & 0xFFFFFFFFFFFFFFFF
@@ -60,12 +67,12 @@ class Pauses:
         self.reach = 2
         self.wait = self.draw(2)
 
-    def draw(self, n):
+    def draw(self, n: int) -> int:
         """A number in range(n), from a linear congruential generator (Knuth's MMIX)."""
         self.word = (self.word * 6364136223846793005 + 1442695040888963407) & 0xFFFFFFFFFFFFFFFF
         return (self.word >> 33) % n
 
-    def step(self):
+    def step(self) -> bool:
         """Called where a pause may be; sleeps at some. False: the budget is spent."""
         if self.wait > 0:
             self.wait -= 1
@@ -79,19 +86,16 @@ class Pauses:
         return True
 
 
-_lock_pauses = None
-_store_pauses = None  # of their own: a few calls beside each store would use up what loses updates
-_call_pauses = None
+_lock_pauses: Pauses
+_store_pauses: Pauses  # of their own: a few calls beside each store would use up what loses updates
+_call_pauses: Pauses
 
 
-def attach(state):
+def attach() -> None:
     """Observe this process and what it forks."""
-    global _state
-    _state = state
     _fresh()
     os.register_at_fork(after_in_child=_fresh)
     _multiprocessing.SemLock = TracedSemLock
-    mplab_inside.after_import("multiprocessing.process", _patch_process)
     if sys.version_info >= (3, 12):
         _pause_by_monitoring()
     elif sys.gettrace() is None:
@@ -99,12 +103,13 @@ def attach(state):
         threading.settrace(_tracer)
 
 
-def _fresh():
+def _fresh() -> None:
     global _trace, _lock_pauses, _store_pauses, _call_pauses
     _trace = None
-    _lock_pauses = Pauses(_state.seed, _state.path, "locks")
-    _store_pauses = Pauses(_state.seed, _state.path, "stores")
-    _call_pauses = Pauses(_state.seed, _state.path, "calls")
+    seed, path = sample.state.seed, sample.state.path
+    _lock_pauses = Pauses(seed, path, "locks")
+    _store_pauses = Pauses(seed, path, "stores")
+    _call_pauses = Pauses(seed, path, "calls")
 
 
 # ------------------------------------------------------------------------------ the record
@@ -113,8 +118,8 @@ def _fresh():
 class Trace:
     """The records of one process, in a file that is as long as its capacity and mostly a hole."""
 
-    def __init__(self):
-        path = os.path.join(_state.folder, "trace.%d" % os.getpid())
+    def __init__(self) -> None:
+        path = os.path.join(sample.state.folder, "trace.%d" % os.getpid())
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.ftruncate(fd, RECORD.size * CAPACITY)
@@ -123,7 +128,7 @@ class Trace:
             os.close(fd)
         self.used = 0
 
-    def add(self, key, operation, site=0, at=None):
+    def add(self, key: int, operation: int, site: int = 0, at: "int | None" = None) -> None:
         """One record; silently none once the trace is full (the reader sees that it is)."""
         used = self.used
         if used < CAPACITY:
@@ -140,27 +145,28 @@ class Trace:
             )
 
 
-def _record(key, operation, site=0, at=None):
+def _record(key: int, operation: int, site: int = 0, at: "int | None" = None) -> None:
     global _trace
     if _trace is None:
         _trace = Trace()
     _trace.add(key, operation, site, at)
 
 
-def _site():
+def _site() -> int:
     """A number for the caller's line; its text is logged once."""
-    text = mplab_inside.where(3)
+    text = where(3)
     number = hash(text) & 0xFFFFFFFF
     if number not in _sites:
         _sites.add(number)
-        mplab_inside.log("site", number=number, line=text)
+        sample.log("site", number=number, line=text)
     return number
 
 
-def _patch_process(module):
+def patch_process(module: "Any") -> None:
+    """Record when a child is at work."""
     bootstrap = module.BaseProcess._bootstrap
 
-    def _bootstrap(self, *args, **kwargs):
+    def _bootstrap(self: "Any", *args: "Any", **kwargs: "Any") -> "Any":
         # The server of a Manager is at work for the others, not beside them.
         if getattr(self._target, "__name__", "") == "_run_server":
             return bootstrap(self, *args, **kwargs)
@@ -176,7 +182,7 @@ def _patch_process(module):
 # ------------------------------------------------------------------------------ locks
 
 
-def _key(handle):
+def _key(handle: int) -> int:
     """The inode of the semaphore's mapping: the same in every process, however it got there."""
     try:
         with open("/proc/self/maps") as maps:
@@ -190,9 +196,9 @@ def _key(handle):
     return handle
 
 
-def _is_of_queue():
+def _is_of_queue() -> bool:
     """Whether the semaphore being made counts the free places of a Queue."""
-    frame = sys._getframe(2)
+    frame: "FrameType | None" = sys._getframe(2)
     while frame is not None and "multiprocessing" in frame.f_code.co_filename:
         if frame.f_globals.get("__name__") == "multiprocessing.queues":
             return True
@@ -210,37 +216,47 @@ class TracedSemLock:
     subclass of it crashes.
     """
 
-    SEM_VALUE_MAX = _RealSemLock.SEM_VALUE_MAX
+    SEM_VALUE_MAX: int = _RealSemLock.SEM_VALUE_MAX
 
-    def __init__(self, kind, value, maxvalue, name, unlink, real=None):
+    def __init__(
+        self,
+        kind: int,
+        value: int,
+        maxvalue: int,
+        name: "str | None",
+        unlink: bool,
+        real: "Any" = None,
+    ) -> None:
         self._real = real or _RealSemLock(kind, value, maxvalue, name, unlink)
-        self.kind = self._real.kind
+        self.kind: int = self._real.kind
         self.key = _key(self._real.handle)
         if real is None:
-            mplab_inside.log(
+            sample.log(
                 "lock",
                 key=self.key,
                 sort=kind,
                 value=value,
                 max=maxvalue,
-                line=mplab_inside.where(2),
+                line=where(2),
                 queue=_is_of_queue(),
             )
 
     @classmethod
-    def _rebuild(cls, handle, kind, maxvalue, name):
+    def _rebuild(cls, handle: int, kind: int, maxvalue: int, name: "str | None") -> "TracedSemLock":
         return cls(
             kind, 0, maxvalue, name, False, _RealSemLock._rebuild(handle, kind, maxvalue, name)
         )
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> "Any":
         return getattr(self._real, name)
 
-    def acquire(self, block=True, timeout=None):
+    def acquire(self, block: bool = True, timeout: "float | None" = None) -> bool:
         """As the real one; tries first, so that a wait is known for one."""
         real = self._real
+        taken: bool
         if self.kind == 0 and real._is_mine():
-            return real.acquire(block, timeout)  # taken again by its owner
+            taken = real.acquire(block, timeout)  # taken again by its owner
+            return taken
         taken = real.acquire(False)
         operation = TAKEN
         if not taken and block:
@@ -251,7 +267,7 @@ class TracedSemLock:
             _lock_pauses.step()
         return taken
 
-    def release(self):
+    def release(self) -> None:
         """As the real one."""
         real = self._real
         if not (self.kind == 0 and real._count() > 1):
@@ -261,30 +277,29 @@ class TracedSemLock:
         else:
             real.release()
 
-    def __enter__(self):
+    def __enter__(self) -> bool:
         return self.acquire()
 
-    def __exit__(self, *args):
+    def __exit__(self, *args: object) -> None:
         self.release()
 
 
 # ------------------------------------------------------------------------------ bytecodes
 
 
-def _is_users(code):
+def _is_users(code: "CodeType") -> bool:
     """Whether it is of the script's folder; the script itself may be among installed packages."""
-    name = mplab_inside.absolute(code.co_filename)
-    folder = os.path.join(_state.user, "")
+    name = absolute(code.co_filename)
+    folder = os.path.join(sample.state.user, "")
     if not name.startswith(folder) or "site-packages" in name[len(folder) :]:
         return False
-    library = mplab_inside.LIBRARY
-    return folder.startswith(library) or not name.startswith(library)
+    return folder.startswith(LIBRARY) or not name.startswith(LIBRARY)
 
 
 _STORES = ("STORE_ATTR", "STORE_SUBSCR", "STORE_GLOBAL", "STORE_SLICE")
 
 
-def _opcodes():
+def _opcodes() -> "dict[int, bool]":
     """Instructions before which another process's step could matter; the value: whether a store."""
     import opcode
 
@@ -295,13 +310,13 @@ def _opcodes():
     }
 
 
-def _step(is_store):
+def _step(is_store: bool) -> bool:
     """Called before an instruction of interest. False: there is no pause left for its like."""
     return (_store_pauses if is_store else _call_pauses).step()
 
 
-def _pause_by_monitoring():
-    monitoring = sys.monitoring
+def _pause_by_monitoring() -> None:
+    monitoring: "Any" = sys.monitoring
     tool = next((number for number in (4, 3) if monitoring.get_tool(number) is None), None)
     if tool is None:
         return
@@ -310,12 +325,12 @@ def _pause_by_monitoring():
     monitoring.use_tool_id(tool, "mplab")
     budget = [EVENTS]
 
-    def started(code, offset):
+    def started(code: "CodeType", offset: int) -> "Any":
         if _is_users(code):
             monitoring.set_local_events(tool, code, events.INSTRUCTION)
         return monitoring.DISABLE
 
-    def instruction(code, offset):
+    def instruction(code: "CodeType", offset: int) -> "Any":
         is_store = interesting.get(code.co_code[offset])
         if is_store is None:
             return monitoring.DISABLE
@@ -333,7 +348,7 @@ _budget = [EVENTS]
 _traced = [10 * EVENTS]  # calls and instructions of any kind, each of which costs
 
 
-def _is_spent():
+def _is_spent() -> bool:
     _traced[0] -= 1
     if _traced[0] > 0 and _budget[0] > 0:
         return False
@@ -342,7 +357,7 @@ def _is_spent():
     return True
 
 
-def _tracer(frame, event, arg):
+def _tracer(frame: "FrameType", event: str, arg: object) -> "Tracer | None":
     if _is_spent():
         return None
     interesting = _interesting_offsets(frame.f_code)
@@ -351,7 +366,7 @@ def _tracer(frame, event, arg):
     frame.f_trace_opcodes = True
     frame.f_trace_lines = False
 
-    def step(frame, event, arg):
+    def step(frame: "FrameType", event: str, arg: object) -> "Tracer | None":
         if event == "opcode" and frame.f_lasti in interesting:
             paused = _step(interesting[frame.f_lasti]) or _store_pauses.left or _call_pauses.left
             _budget[0] = _budget[0] - 1 if paused else 0
@@ -363,11 +378,11 @@ def _tracer(frame, event, arg):
     return step
 
 
-_offsets = {}
-_numbers = None
+_offsets: "dict[CodeType, dict[int, bool]]" = {}
+_numbers: "dict[int, bool] | None" = None
 
 
-def _interesting_offsets(code):
+def _interesting_offsets(code: "CodeType") -> "dict[int, bool]":
     global _numbers
     if code not in _offsets:
         if _numbers is None:
