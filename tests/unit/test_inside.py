@@ -23,6 +23,22 @@ sys.path.remove(sys.argv[1])
 
 LOADED = ATTACH + "print(*sorted(set(sys.modules) - had))"
 
+HOSTILE = (
+    ATTACH
+    + """
+class Refusal:
+    def find_spec(self, name, path=None, target=None):
+        raise ImportError("asked for " + name)
+
+sys.meta_path[:] = [Refusal()]
+sys.path_hooks.clear()
+sys.path_importer_cache.clear()
+sys.path.clear()
+os.chdir("/")
+os.kill(os.getpid(), mplab_inside.DUMP_SIGNAL)
+"""
+)
+
 
 def probed(code: str, folder: Path) -> str:
     """What `code` prints, in a Python with the lab's folder and another one as arguments."""
@@ -39,6 +55,15 @@ def probed(code: str, folder: Path) -> str:
 def test_attaching_loads_no_more_than_every_process_needs(tmp_path: Path) -> None:
     parts = {f"mplab_inside.{name}" for name in ("frames", "made", "processes", "sample")}
     assert set(probed(LOADED, tmp_path).split()) == {"mplab_inside", "faulthandler", *parts}
+
+
+def test_stacks_are_told_whatever_the_script_did_to_imports(tmp_path: Path) -> None:
+    probed(HOSTILE, tmp_path)
+    (dump,) = tmp_path.glob("dump.*")
+    (thread,) = json.loads(dump.read_text(encoding="ascii"))["threads"]
+    assert [entry[2] for entry in thread["stack"]] == ["<module>"]
+    events = (tmp_path / "events").read_text(encoding="ascii")
+    assert [json.loads(line)[0] for line in events.splitlines()] == ["attach"]
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,8 @@ def write(frame: "FrameType | None") -> None:
         }
     )
     target = os.path.join(sample.state.folder, "dump.%d" % os.getpid())
-    with open(target + ".part", "w", encoding="ascii") as file:
-        file.write(text)
+    with open(target + ".part", "wb") as file:  # a text file would import its codec
+        file.write(text.encode("ascii"))
     os.rename(target + ".part", target)
 
 
