@@ -172,12 +172,12 @@ def patch_context(module: "Any") -> None:
     process: "Any" = sys.modules["multiprocessing.process"]
     process._current_process = _CurrentProcess(process._current_process)
 
-    class InlineProcess(module.ForkProcess):
+    class InlineProcess(module.ForkProcess):  # type: ignore[misc]
         @staticmethod
         def _Popen(process_obj: "Any") -> Popen:
             return Popen(process_obj)
 
-    class InlineContext(module.ForkContext):
+    class InlineContext(module.ForkContext):  # type: ignore[misc]
         Process = InlineProcess
 
     real_pool = module.BaseContext.Pool

@@ -316,7 +316,7 @@ def _step(is_store: bool) -> bool:
 
 
 def _pause_by_monitoring() -> None:
-    monitoring: "Any" = sys.monitoring
+    monitoring: "Any" = sys.monitoring  # type: ignore[attr-defined]  # new in 3.12
     tool = next((number for number in (4, 3) if monitoring.get_tool(number) is None), None)
     if tool is None:
         return
