@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lab.agent.inside.mplab_inside.records import (
     CAPACITY,
@@ -31,8 +31,7 @@ SHOWN = 5
 """How many overlaps, strays and unreleased sections of a lock are kept as evidence."""
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """One record of a trace: who did what to which lock, when (monotonic ns), in which line."""
 
     at: int
@@ -43,7 +42,7 @@ class Record:
     site: str
 
 
-@dataclass
+@dataclass(slots=True)
 class Section:
     """One stay inside a lock; `until` is None as long as it has not been left."""
 
@@ -73,7 +72,7 @@ def read_traces(folder: Path, sites: dict[int, str]) -> tuple[list[Record], bool
             records.append(Record(at, pid, tid, key, operation, sites.get(site, "")))
         if count >= CAPACITY:
             full.append(records[-1].at)
-    records.sort(key=lambda record: record.at)
+    records.sort()
     if full:
         records = [record for record in records if record.at <= min(full)]
     return records, bool(full)
@@ -186,9 +185,12 @@ def _sections(records: list[Record], mutex: bool) -> tuple[list[Section], list[R
         elif record.operation == RELEASED:
             mine = open_of[record.pid]
             if mine:
-                same_thread = [s for s in mine if s.tid == record.tid]
-                section = (same_thread or mine)[-1]
-                mine.remove(section)
+                if len(mine) > 1:
+                    same_thread = [s for s in mine if s.tid == record.tid]
+                    section = (same_thread or mine)[-1]
+                    mine.remove(section)
+                else:
+                    section = mine.pop()
                 section.until = record.at
             elif handed[record.pid]:
                 section = handed[record.pid].pop()
