@@ -51,6 +51,7 @@ def _pytest(values: argparse.Namespace, rest: list[str], bench: Bench) -> int:
         os.devnull,
         "--noconftest",
         "--capture=no",  # nothing but the lab prints
+        "--assert=plain",  # else pytest rewrites the lab's own modules first
         "-q",
         "-o",
         f"cache_dir={Path(values.out or 'reports') / '.pytest_cache'}",

@@ -22,11 +22,11 @@ from lab.agent.protocol import Request
 LOOK = 0.05
 """Seconds between two looks at what the cell's CPUs had no use for."""
 
-SPARE = 0.05
-"""Seconds of CPU time left unused since the last sample started, for which one more is started."""
+SPARE = 0.03
+"""Seconds of CPU time left unused, for which one more sample is started."""
 
-CROWD = 3
-"""How many times as many samples as asked for may so come to run side by side."""
+MORE = 8
+"""How many samples more than asked for may so come to run side by side."""
 
 
 class Abandoned(Exception):
@@ -102,13 +102,13 @@ class Spare:
         self.cpus = os.sched_getaffinity(0)
         self.before = processes.idle_seconds(self.cpus)
 
-    def is_enough(self) -> bool:
-        """Whether one more sample would find a CPU; if so, counts from here again."""
+    def samples(self) -> int:
+        """For how many more samples it is enough; those are then counted as started."""
         now = processes.idle_seconds(self.cpus)
-        if now - self.before < SPARE:
-            return False
-        self.before = now
-        return True
+        enough = int((now - self.before) / SPARE)
+        if enough:
+            self.before = now
+        return enough
 
 
 def _abandon(*_: object) -> None:
@@ -118,7 +118,7 @@ def _abandon(*_: object) -> None:
 def run(request: Request, lifeline: int) -> dict[str, Any]:
     """Run the samples of a cell until its budget is spent. Raises Abandoned when `lifeline` closes.
 
-    Returns {"samples": [...], "seconds": wall time, "agent_cpu_seconds": the lab's own part}.
+    Returns {"samples": [...], "seconds": wall time}.
     """
     if request.cpus:
         os.sched_setaffinity(0, request.cpus)
@@ -144,10 +144,10 @@ def run(request: Request, lifeline: int) -> dict[str, Any]:
                 begun += 1
             if not under_way:
                 break
-            grows = more and room < CROWD * request.at_once
+            grows = more and room < request.at_once + MORE
             ready, _, _ = select.select([lifeline, *under_way], [], [], LOOK if grows else None)
-            if grows and spare.is_enough():
-                room += 1
+            if grows:
+                room = min(room + spare.samples(), request.at_once + MORE)
             for fd in ready:
                 if fd == lifeline:
                     raise Abandoned

@@ -32,8 +32,9 @@ INSIDE = Path(__file__).parent / "inside"
 TICK = 0.25
 """Seconds between two looks at a running sample."""
 
-STALL = 2
-"""Looks without any progress after which the sample is asked who waits for whom."""
+STALL, AGAIN = 2, 0.05
+"""Looks without any progress after which the sample is asked who waits for whom, and seconds from
+the first of them to the next."""
 
 GRACE = 1.0
 """Seconds in which processes that outlive the script may still end by themselves."""
@@ -200,6 +201,8 @@ class Keeper:
                 now = processes.progress(below)
                 still = still + 1 if now == seen else 0
                 seen = now
+                if 0 < still < STALL:
+                    tick = time.monotonic() + AGAIN
                 if still == STALL and self._is_proven_deadlock(seen):
                     if self._stalled(root, watch, proven=True):
                         return

@@ -9,7 +9,7 @@ the time.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +26,9 @@ from lab.agent.inside.mplab_inside.records import (
 )
 
 _TAKES = (TAKEN, TAKEN_AFTER_WAIT)
+
+AT_A_TIME = 256
+"""Records read from a trace."""
 
 SHOWN = 5
 """How many overlaps, strays and unreleased sections of a lock are kept as evidence."""
@@ -62,12 +65,12 @@ def read_traces(folder: Path, sites: dict[int, str]) -> tuple[list[Record], bool
     """
     records = []
     full: list[int] = []
-    for path in folder.glob("trace.*"):
+    for path in folder.iterdir():
+        if not path.name.startswith("trace."):
+            continue
         pid = int(path.suffix[1:])
         count = 0
-        for at, key, operation, tid, site, _ in RECORD.iter_unpack(path.read_bytes()):
-            if at == 0:
-                break
+        for at, key, operation, tid, site, _ in _raw(path):
             count += 1
             records.append(Record(at, pid, tid, key, operation, sites.get(site, "")))
         if count >= CAPACITY:
@@ -76,6 +79,16 @@ def read_traces(folder: Path, sites: dict[int, str]) -> tuple[list[Record], bool
     if full:
         records = [record for record in records if record.at <= min(full)]
     return records, bool(full)
+
+
+def _raw(path: Path) -> Iterator[tuple[int, ...]]:
+    """The records of one trace, which is mostly a hole."""
+    with path.open("rb", buffering=0) as file:
+        while data := file.read(RECORD.size * AT_A_TIME):
+            for record in RECORD.iter_unpack(data):
+                if record[0] == 0:
+                    return
+                yield record
 
 
 def summarize(
