@@ -59,6 +59,8 @@ def _pytest(values: argparse.Namespace, rest: list[str], bench: Bench) -> int:
         "lab",
         "-p",
         "no:warnings",
+        "-p",
+        "no:logging",  # captures nothing here; half set up, it prints a traceback when interrupted
         *_given(values),
     ]
     if workers > 1:
