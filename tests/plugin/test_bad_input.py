@@ -354,3 +354,57 @@ def test_signals_ignored_by_the_caller_stay_so(fine: Lab) -> None:
     finally:
         end(process)
     assert process.returncode == 0
+
+
+# ------------------------------------------------------------------------------ a full /dev/shm
+
+FILLS = """\
+import os
+
+with open(f"/dev/shm/ballast-{os.getpid()}", "wb", buffering=0) as file:
+    try:
+        while file.write(bytes(1 << 16)):
+            pass
+    except OSError as error:
+        print(error.strerror)
+"""
+
+TOUCHES = """\
+from multiprocessing.shared_memory import SharedMemory
+
+memory = SharedMemory(create=True, size=16 << 20)
+memory.buf[:] = bytes(16 << 20)
+"""
+
+LOCKS = """\
+from multiprocessing import Lock
+
+print(Lock())
+"""
+
+
+def test_scripts_that_fill_shared_memory(lab: Lab) -> None:
+    """Each is judged, and what it left is gone before the next one needs the room."""
+    lab.script("fills.py", FILLS)
+    lab.script("touches.py", TOUCHES)
+    lab.script("locks.py", LOCKS)
+    words = [str(COMMAND), "run", "fills.py", "touches.py", "locks.py", "--samples", "2"]
+    words += ["--start-method", "fork,spawn", "--cores", "1", "-n", "1"]
+    script = 'mount -t tmpfs -o size=4m tmpfs /dev/shm || exit 99; "$@"; code=$?; ls -A /dev/shm'
+    alone = ["unshare", "--mount", "sh", "-c", f"{script}; exit $code", "sh"]
+    if os.getuid() != 0:
+        pytest.skip("only root may mount a small /dev/shm")
+    done = lab.command(*alone, *words)
+    assert (done.code, done.err) == (1, ""), done
+    verdicts = lab.read().verdicts
+    assert {name.partition("[")[0]: verdict for name, verdict in verdicts.items()} == {
+        "fills": "leak",
+        "touches": "crashed",
+        "locks": "clean",
+    }
+    assert len(verdicts) == 6
+    text = plain(done.out)
+    assert "No space left on device" in text
+    assert "shared memory ballast-" in text
+    assert "signal=SIGBUS" in text
+    assert done.out.splitlines()[-1].startswith("6 cells: 2 as expected, 4 not")  # nothing is left
