@@ -87,8 +87,8 @@ class Local:
 def _start() -> tuple[subprocess.Popen[bytes], socket.socket]:
     """An agent, and the socket over which it is sent cells."""
     ours, theirs = socket.socketpair()
-    # The package's own folder, so that the agent is the lab's whatever the user's folder holds.
-    command = [sys.executable, "-P", "-c", _AGENT, str(Path(__file__).parents[2])]
+    # Isolated, and from the package's own folder: whatever the user's folder or PYTHONPATH holds.
+    command = [sys.executable, "-I", "-c", _AGENT, str(Path(__file__).parents[2])]
     with theirs:
         try:
             agent = subprocess.Popen(
