@@ -103,10 +103,12 @@ def remove(folder: Path) -> None:
 def sweep() -> None:
     """Clear up after cells of this user whose agent and keepers were all killed."""
     for base in _entries(TMP):
+        if not _NAME.fullmatch(base.name):
+            continue
         with suppress(OSError):  # another one is quicker
             about = base.lstat()
             mine = stat.S_ISDIR(about.st_mode) and about.st_uid == os.geteuid()
-            if not mine or not _NAME.fullmatch(base.name) or time.time() - about.st_mtime < YOUNG:
+            if not mine or time.time() - about.st_mtime < YOUNG:
                 continue
             lock = os.open(base, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:
