@@ -6,6 +6,7 @@ The scripts are in tests/planted; they are run as a user's would be, by a real a
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -528,8 +529,18 @@ class TestInline:
     def test_clean_twins(self, what: str) -> None:
         assert run("cleanup", what, method="inline").verdict == Verdict.CLEAN
 
-    def test_what_does_not_work_is_told(self) -> None:
-        ran = run("inline", "terminate", method="inline")
+    @pytest.mark.parametrize(
+        "how",
+        [
+            "terminate",
+            pytest.param(
+                "interrupt",
+                marks=pytest.mark.skipif(sys.version_info < (3, 14), reason="new in Python 3.14"),
+            ),
+        ],
+    )
+    def test_what_does_not_work_is_told(self, how: str) -> None:
+        ran = run("inline", how, method="inline")
         assert ran.verdict == Verdict.EXCEPTION
         assert "a process cannot be terminated under `inline`" in ran.finding("ends").message
 
