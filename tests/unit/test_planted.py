@@ -460,9 +460,12 @@ class TestEnds:
         ran = run("ends", mode, method="fork", samples=1, timeout=1.5)
         assert ran.verdict == Verdict.HANG
         found = ran.finding("ends")
+        at = line("ends", mode)
+        if mode == "busy":  # Pythons differ in the line that the jump back belongs to
+            at = f"({at}|{line('ends', 'busy from 3.14 on')})"
         assert re.fullmatch(
             rf"still at work after [1-9]\.\d s \(1 of 1 samples\); the first process was at "
-            rf"{line('ends', mode)} in {mode}",
+            rf"{at} in {mode}",
             found.message,
         )
         assert what in found.evidence["waits"][0]["waits_for"]
