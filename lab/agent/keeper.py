@@ -23,6 +23,7 @@ from typing import Any
 
 from lab.agent import leftovers, processes, sections, waits
 from lab.agent.inside.mplab_inside import DUMP_SIGNAL
+from lab.agent.inside.mplab_inside.sample import SERVER
 from lab.agent.leftovers import Event
 from lab.agent.output import Output
 from lab.agent.protocol import Request
@@ -232,7 +233,8 @@ class Keeper:
 
     def _workers(self) -> list[int]:
         """The sample's own processes: all but multiprocessing's helpers and those already dead."""
-        attached = {event[1] for event in self._events()}
+        events = self._events()
+        attached = {event[1] for event in events} - _servers(events)
         found = []
         for pid in processes.descendants(os.getpid()):
             process = processes.look(pid)
@@ -406,7 +408,12 @@ class Keeper:
         if not self._observed():
             return None
         sites = {e[3]["number"]: e[3]["line"] for e in events if e[0] == "site"}
-        made = {e[3]["key"]: {**e[3], "pid": e[1]} for e in events if e[0] == "lock"}
+        servers = _servers(events)
+        made = {
+            e[3]["key"]: {**e[3], "pid": e[1], "preloaded": e[1] in servers}
+            for e in events
+            if e[0] == "lock"
+        }
         records, cut = sections.read_traces(self.folder, sites)
         wanted = {waits.semaphore(wait) for wait in self.waits if wait["kind"] == "semaphore"}
         return {**sections.summarize(records, made, cut, wanted), "cut": cut}
@@ -421,6 +428,11 @@ def _process_left(kind: str, pid: int, name: str, started: dict[int, Event]) -> 
         "by": event[3].get("by", event[1]) if event else None,
         "line": event[3].get("line", "") if event else "",
     }
+
+
+def _servers(events: list[Event]) -> set[int]:
+    """The fork servers among the processes that told of themselves."""
+    return {e[1] for e in events if e[0] == "attach" and e[3]["path"].endswith(SERVER)}
 
 
 def _is_helper(command: str) -> bool:

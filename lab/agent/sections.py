@@ -97,16 +97,16 @@ def summarize(
     cut: bool = False,
     wanted: Iterable[int] = (),
 ) -> dict[str, Any]:
-    """What happened under each lock of `made` (key -> sort, value, max, line, queue, pid).
+    """What happened under each lock of `made` (key -> sort, value, max, line, pid, ...).
 
     Those that nobody ever took or gave are left out, unless somebody waits for them (`wanted`).
 
     `cut` says that the records end before the sample did, as `read_traces` tells.
 
     Returns {"locks": [...], "together": n}; `together` is the greatest number of processes that
-    were at work at the same time. A lock has: key, line, sort ("lock", "rlock", "semaphore",
-    "signal"), limit, taken, waited, processes, inside (the most at the same time), overlaps,
-    strays, unreleased.
+    were at work at the same time. A lock has: key, line, made_by, preloaded (whether by a fork
+    server), sort ("lock", "rlock", "semaphore", "signal"), limit, taken, waited, processes, inside
+    (the most at the same time), overlaps, strays, unreleased, sections.
     """
     by_key: dict[int, list[Record]] = defaultdict(list)
     together = running = 0
@@ -127,6 +127,7 @@ def _lock(key: int, made: dict[str, Any], records: list[Record], cut: bool) -> d
     limit = made.get("value", 1)
     mutex = made.get("max", 1) == 1
     sections, strays = _sections(records, mutex)
+    preloaded = made.get("preloaded", False)
     # A semaphore that starts at none, or that some take and others release, passes signals (as in
     # Condition, Event and a bounded Queue): nobody is inside it.
     signal = limit == 0 or (not mutex and (made.get("queue") or _is_signal(records)))
@@ -146,6 +147,7 @@ def _lock(key: int, made: dict[str, Any], records: list[Record], cut: bool) -> d
         "key": key,
         "line": made.get("line", ""),
         "made_by": made.get("pid"),
+        "preloaded": preloaded,
         "sort": sort,
         "limit": limit,
         "taken": len(taken),
@@ -158,7 +160,7 @@ def _lock(key: int, made: dict[str, Any], records: list[Record], cut: bool) -> d
         "strays": [] if signal else [_shown_record(r) for r in strays[:SHOWN]],
         "unreleased": [_shown(s) for s in unreleased[:SHOWN]],
         "sections": [(s.since, s.until, s.pid, s.site) for s in sections][:2000]
-        if not signal and len({r.pid for r in taken}) == 1
+        if not signal and (preloaded or len({r.pid for r in taken}) == 1)
         else [],
     }
 

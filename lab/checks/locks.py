@@ -90,11 +90,11 @@ def _private(sample: Sample) -> list[Finding]:
     """Sections of one line that overlap because each process has a lock of its own.
 
     The slip behind it: a lock made at module level, which spawn and forkserver make anew in each
-    child that imports the module.
+    child that imports the module. A fork server that imports it first makes one for all of them.
     """
     by_line: dict[str, list[dict[str, Any]]] = {}
     for lock in _locks(sample):
-        if len(lock["processes"]) == 1 and lock["made_by"] == lock["processes"][0]:
+        if lock["preloaded"] or lock["processes"] == [lock["made_by"]]:
             by_line.setdefault(lock["line"], []).append(lock)
     for line, locks in by_line.items():
         if len({lock["made_by"] for lock in locks}) < 2 or not line:

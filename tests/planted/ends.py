@@ -95,7 +95,7 @@ def event_never_set():
 
 def busy():
     while True:  # busy
-        pass
+        pass  # busy from 3.14 on
 
 
 def sleeping():

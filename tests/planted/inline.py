@@ -230,5 +230,11 @@ def terminate():
     process.terminate()
 
 
+def interrupt():
+    process = Process(target=nap)
+    process.start()
+    process.interrupt()  # new in 3.14
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]]()

@@ -4,11 +4,12 @@
 # ///
 """A lock at module level, which spawn makes anew in each child that imports it (`module`).
 
-With `parent`, the parent is one of the two that want it; with `handed`, they get one lock.
+With `parent`, the parent is one of the two that want it; so it is with `preloaded`, where it is
+the lock of a module that the fork server imports; with `handed`, they get one lock.
 """
 
 import sys
-from multiprocessing import Barrier, Lock, Process
+from multiprocessing import Barrier, Lock, Process, set_forkserver_preload
 
 LOCK = Lock()  # made
 
@@ -35,4 +36,10 @@ def main(mode):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    if sys.argv[1] == "preloaded":
+        set_forkserver_preload(["module_lock"])
+        import module_lock
+
+        module_lock.main("parent")
+    else:
+        main(sys.argv[1])

@@ -404,7 +404,7 @@ ANSWER = "theirs"
 def test_files_in_the_folder_do_not_disturb(lab: Lab) -> None:
     trap = "raise SystemExit('this file is not for the lab')\n"
     names = ["lab.py", "conftest.py", "pytest.py", "psutil.py", "xdist.py", "sitecustomize.py"]
-    names += ["json.py", "argparse.py", "docker/__init__.py", "execnet.py", "pluggy/__init__.py"]
+    names += ["tomllib.py", "argparse.py", "docker/__init__.py", "execnet.py", "pluggy/__init__.py"]
     for name in names:
         lab.script(name, trap)
     lab.script("random.py", THEIR_RANDOM)

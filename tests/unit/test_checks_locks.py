@@ -90,6 +90,20 @@ class TestPrivateLock:
             "Process-2 (pid 2)",
         ]
 
+    def test_a_lock_of_the_fork_server_and_one_of_the_parent(self) -> None:
+        steps = (
+            (1, "takes", 8),
+            (1, "releases", 8),
+            (2, "takes", 8),
+            (3, "takes", 9),
+            (2, "releases", 8),
+            (3, "releases", 9),
+        )
+        made = {8: {**LOCK, "pid": 4, "preloaded": True}, 9: {**LOCK, "pid": 3}}
+        found = only(locks.judge(case(self.at_one_line(steps, made=made))))
+        assert found.verdict == Verdict.LOCK_VIOLATED
+        assert "each has a lock of its own" in found.message
+
     def test_sections_of_one_line_one_after_the_other(self) -> None:
         steps = ((1, "takes", 8), (1, "releases", 8), (2, "takes", 9), (2, "releases", 9))
         found = only(locks.judge(case(self.at_one_line(steps))))

@@ -40,6 +40,7 @@ class TestLock:
             "key": 7,
             "line": "app.py:3",
             "made_by": ROOT,
+            "preloaded": False,
             "sort": "lock",
             "limit": 1,
             "taken": 3,

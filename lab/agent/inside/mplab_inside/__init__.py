@@ -2,9 +2,10 @@
 
 Loaded into the first process by `mplab_start` and into spawned ones by an object in spawn's
 preparation data, whose unpickling attaches the child before it imports the user's module; forked
-ones inherit it. Standard library only, Python 3.8 and later, and nothing imported that the script
-would not import itself: every patch waits for the import of the module that it is for. Here is how
-all that gets into a process; what it does there is in the parts:
+ones inherit it. A fork server that imports something of the user's is attached, too. Standard
+library only, Python 3.8 and later, and nothing imported that the script would not import itself:
+every patch waits for the import of the module that it is for. Here is how all that gets into a
+process; what it does there is in the parts:
 
     sample      what this process knows of the sample, and its log of events
     frames      whose code it is that runs
@@ -46,9 +47,18 @@ def attach(
 ) -> None:
     """Make this process one of the sample's."""
     first = path == "0"
+    forked = hasattr(sample, "state")  # by a fork server that was attached itself
     sample.begin(sample.State(folder, method, seed, observe, path, user, temporary))
     affinity = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     sample.log("attach", path=path, ppid=os.getppid(), cpus=affinity, python=sys.version.split()[0])
+    if forked:
+        if "random" in sys.modules:
+            processes.seed_random(sys.modules["random"])
+        if observe and method != "inline":
+            from . import observe as observer
+
+            observer.attach()
+        return
     os.register_at_fork(before=processes.before_fork, after_in_child=processes.after_fork_in_child)
     sys.addaudithook(made.audit)
     _signal.signal(DUMP_SIGNAL, _dump)
@@ -74,6 +84,7 @@ def attach(
     _after_import("multiprocessing.process", processes.patch_process)
     _after_import("multiprocessing.popen_fork", processes.patch_popen)
     _after_import("multiprocessing.popen_forkserver", processes.log_reaping)
+    _after_import("multiprocessing.forkserver", processes.patch_forkserver)
     _after_import("multiprocessing.spawn", processes.patch_spawn)
     _after_import("multiprocessing.synchronize", made.patch_synchronize)
     _after_import("multiprocessing.pool", _patch_pool)

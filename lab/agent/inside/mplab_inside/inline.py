@@ -128,7 +128,7 @@ class Popen:
         if self._finish(-signal.SIGTERM) and not self.process.daemon:
             raise NotImplementedError("a process cannot be terminated under `inline`")
 
-    kill = terminate
+    interrupt = kill = terminate
 
     def close(self) -> None:
         """Give the sentinel back."""

@@ -92,12 +92,16 @@ _call_pauses: Pauses
 
 
 def attach() -> None:
-    """Observe this process and what it forks."""
+    """Observe this process and what it forks; again, with all budgets, in a fork server's child."""
     _fresh()
-    os.register_at_fork(after_in_child=_fresh)
-    _multiprocessing.SemLock = TracedSemLock
+    _budget[0], _traced[0] = EVENTS, 10 * EVENTS
+    is_first = _multiprocessing.SemLock is _RealSemLock
+    if is_first:
+        os.register_at_fork(after_in_child=_fresh)
+        _multiprocessing.SemLock = TracedSemLock
     if sys.version_info >= (3, 12):
-        _pause_by_monitoring()
+        if is_first:
+            _pause_by_monitoring()
     elif sys.gettrace() is None:
         sys.settrace(_tracer)
         threading.settrace(_tracer)
@@ -323,7 +327,6 @@ def _pause_by_monitoring() -> None:
     interesting = _opcodes()
     events = monitoring.events
     monitoring.use_tool_id(tool, "mplab")
-    budget = [EVENTS]
 
     def started(code: "CodeType", offset: int) -> "Any":
         if _is_users(code):
@@ -334,8 +337,8 @@ def _pause_by_monitoring() -> None:
         is_store = interesting.get(code.co_code[offset])
         if is_store is None:
             return monitoring.DISABLE
-        budget[0] -= 1
-        if not _step(is_store) or budget[0] <= 0:
+        _budget[0] -= 1
+        if not _step(is_store) or _budget[0] <= 0:
             return monitoring.DISABLE
         return None
 

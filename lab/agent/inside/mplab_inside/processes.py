@@ -5,9 +5,11 @@ import sys
 
 from . import sample
 from .frames import HERE, where
+from .sample import SERVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
 
@@ -89,23 +91,27 @@ def log_reaping(module: "Any") -> None:
 # ------------------------------------------------------------------------------ spawn
 
 
+def _attaching(path: str) -> str:
+    """Source that attaches the process that runs it, as the one at `path`."""
+    return (
+        "import sys\n"
+        f"sys.path.insert(0, {HERE!r})\n"
+        "try:\n"
+        "    import mplab_inside\n"
+        f"    mplab_inside.attach(*{sample.state.to_text(path)})\n"
+        "finally:\n"
+        f"    sys.path.remove({HERE!r})\n"
+    )
+
+
 class _Carrier:
     """Travels in spawn's preparation data; its unpickling attaches the child."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self, path: str) -> None:
+        self.source = _attaching(path)
 
     def __reduce__(self) -> "tuple[Any, ...]":
-        source = (
-            "import sys\n"
-            f"sys.path.insert(0, {HERE!r})\n"
-            "try:\n"
-            "    import mplab_inside\n"
-            f"    mplab_inside.attach(*{self.text})\n"
-            "finally:\n"
-            f"    sys.path.remove({HERE!r})\n"
-        )
-        return exec, (source, {})
+        return exec, (self.source, {})
 
 
 def patch_spawn(module: "Any") -> None:
@@ -116,10 +122,35 @@ def patch_spawn(module: "Any") -> None:
         data: "dict[str, Any]" = prepare(name)
         state = sample.state
         state.children += 1
-        data["mplab"] = _Carrier(state.to_text("%s.%d" % (state.path, state.children)))
+        data["mplab"] = _Carrier("%s.%d" % (state.path, state.children))
         return data
 
     module.get_preparation_data = get_preparation_data
+
+
+def patch_forkserver(module: "Any") -> None:
+    """Attach a fork server that imports the script or what it names, before it does.
+
+    All its children inherit what it made then, locks at module level for example.
+    """
+    util = module.util
+    run = util.spawnv_passfds
+
+    def spawnv_passfds(path: "Any", args: "Sequence[Any]", passfds: "Any") -> int:
+        words = list(args)
+        for at, word in enumerate(words):
+            if type(word) is str and word == "-c":  # others are bytes
+                code = words[at + 1]
+                if "multiprocessing.forkserver" in code and (
+                    "'main_path': " in code or "['__main__']" not in code
+                ):
+                    source = _attaching(sample.state.path + SERVER)
+                    words[at + 1] = "exec(%r, {}); %s" % (source, code)
+                break
+        pid: int = run(path, words, passfds)
+        return pid
+
+    util.spawnv_passfds = spawnv_passfds
 
 
 # ------------------------------------------------------------------------------ fork
@@ -143,9 +174,11 @@ def after_fork_in_child() -> None:
 def patch_random(module: "Any") -> None:
     """Seed `random` from the sample's seed and the process's place, here and in what is forked."""
 
-    def seed() -> None:
-        module.seed("%s/%s" % (sample.state.seed, sample.state.path))
-
-    seed()
+    seed_random(module)
     # After random's own hook, which reseeds from the system.
-    os.register_at_fork(after_in_child=seed)
+    os.register_at_fork(after_in_child=lambda: seed_random(module))
+
+
+def seed_random(module: "Any") -> None:
+    """Seed it from the sample's seed and the process's place."""
+    module.seed("%s/%s" % (sample.state.seed, sample.state.path))

@@ -7,6 +7,9 @@ every descriptor that it did not open.
 import os
 import time
 
+SERVER = ".server"
+"""The end of a fork server's path; it has none of the places that its children take."""
+
 
 class State:
     """What one process of the sample knows of the sample. `path` is its place in the family."""
