@@ -245,10 +245,14 @@ class Keeper:
         return found
 
     def _is_proven_deadlock(self, seen: Any) -> bool:
-        self.waits = waits.gather(self._workers(), {}, set())
+        workers = self._workers()
+        self.waits = waits.gather(workers, {}, set())
+        below = processes.descendants(os.getpid())
+        # A fork server at work, or a child of it that has not got to run yet, will end a wait.
+        asleep = all(processes.is_asleep(pid) for pid in below if pid not in workers)
         # The threads were asked one after the other: none may have run meanwhile.
-        still = processes.progress(processes.descendants(os.getpid())) == seen
-        return still and waits.is_deadlock(self.waits, stopped=True)
+        still = processes.progress(below) == seen
+        return asleep and still and waits.is_deadlock(self.waits, stopped=True)
 
     def _stalled(self, root: subprocess.Popen[bytes], watch: int, *, proven: bool) -> bool:
         """Ask every process where it is, then end the sample: interrupt, terminate, kill.

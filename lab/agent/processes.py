@@ -58,6 +58,19 @@ def look(pid: int) -> Process | None:
     return Process(pid, int(fields[1]), fields[0], int(fields[19]), cpu_seconds)
 
 
+def is_asleep(pid: int) -> bool:
+    """Whether no thread of a process runs, or would if it had a CPU: until something wakes it."""
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return True
+    for task in tasks:
+        text = read(f"/proc/{pid}/task/{task}/stat")
+        if text and text[text.rindex(")") + 2] not in "SZXI":
+            return False
+    return True
+
+
 def command(pid: int) -> str:
     """The command line, arguments joined by spaces; empty for a zombie."""
     return read(f"/proc/{pid}/cmdline").replace("\0", " ").strip()

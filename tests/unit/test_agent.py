@@ -539,6 +539,45 @@ def test_a_fork_bomb(script: Callable[[str], Path]) -> None:
     assert not (path.parent / "exploded").exists()
 
 
+def switches(pid: int) -> int:
+    """How often a process went to sleep."""
+    (line,) = [
+        line
+        for line in processes.read(f"/proc/{pid}/status").splitlines()
+        if line.startswith("voluntary_ctxt_switches")
+    ]
+    return int(line.split()[1])
+
+
+def test_a_fork_server_that_gets_no_cpu_is_no_deadlock(
+    agent: Agent, script: Callable[[str], Path]
+) -> None:
+    path = script(
+        """
+        import os, pathlib, signal
+        from multiprocessing import Process, forkserver
+
+        if __name__ == "__main__":
+            forkserver.ensure_running()
+            server = forkserver._forkserver._forkserver_pid
+            os.kill(server, signal.SIGSTOP)
+            pathlib.Path("told.part").write_text(f"{os.getppid()} {server}")
+            os.rename("told.part", "told")
+            process = Process(target=print, args=("done",))
+            process.start()
+            process.join()
+        """
+    )
+    agent.socket.sendall(request(path, start_method="forkserver").to_line())
+    assert awaited((path.parent / "told").exists)
+    keeper, server = map(int, (path.parent / "told").read_text().split())
+    looks = switches(keeper)
+    assert awaited(lambda: switches(keeper) >= looks + 10)
+    os.kill(server, signal.SIGCONT)
+    (sample,) = agent.samples()
+    assert (sample.error, sample.end, sample.stdout) == ("", "ended", "done\n")
+
+
 def test_a_script_that_says_much(script: Callable[[str], Path]) -> None:
     path = script(
         """
