@@ -11,6 +11,7 @@ import ctypes
 import shlex
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -29,6 +30,9 @@ from lab.session import RunSession
 BENCH = pytest.StashKey[Bench]()
 SESSION = pytest.StashKey[RunSession]()
 _PR_SET_PDEATHSIG = 1
+
+PATIENCE = 10.0
+"""Seconds that workers get to clear up. Of one that is killed, the agent ends what it runs."""
 
 
 # ------------------------------------------------------------------------------ the command line
@@ -348,6 +352,11 @@ class LabReporter:
                 worker.kill()
 
         _handle(self.config, signal.SIGINT, kill)
+        # One whose interrupt got lost in code that swallows it would go on for ever.
+        late = threading.Timer(PATIENCE, kill)
+        late.daemon = True
+        late.start()
+        self.config.add_cleanup(late.cancel)
 
 
 # ------------------------------------------------------------------------------ workers

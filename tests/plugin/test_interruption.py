@@ -48,17 +48,27 @@ if __name__ == "__main__":
 """
 
 
+DEAF = """\
+import signal
+
+
+def pytest_runtest_setup():
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+"""
+
+
 class Stuck:
     """A run of four cells: two end, and two are stuck in two samples each, as `notes` tells."""
 
-    def __init__(self, lab: Lab, workers: int) -> None:
+    def __init__(self, lab: Lab, workers: int, *more: str) -> None:
         self.lab = lab
         self.folder = lab.folder.parent / "notes"
         self.folder.mkdir()
         lab.environment["NOTES"] = str(self.folder)
         lab.script("stuck.py", STUCK)
         words = ["run", "fine.py", "stuck.py", "--start-method", "fork,spawn", "--cores", "1"]
-        words += ["--samples", "2", "-n", str(workers), "--out", "out"]
+        words += ["--samples", "2", "-n", str(workers), "--out", "out", *more]
         self.stuck = workers  # a worker each
         self.ended = 2 if workers > 1 else 1
         self.process = lab.start(str(COMMAND), *words)
@@ -99,12 +109,12 @@ class Stuck:
 
 
 @pytest.fixture
-def stuck(fine: Lab) -> Iterator[Callable[[int], Stuck]]:
+def stuck(fine: Lab) -> Iterator[Callable[..., Stuck]]:
     """Starts a run with so many workers."""
     runs: list[Stuck] = []
 
-    def start(workers: int) -> Stuck:
-        runs.append(Stuck(fine, workers))
+    def start(workers: int, *more: str) -> Stuck:
+        runs.append(Stuck(fine, workers, *more))
         return runs[-1]
 
     yield start
@@ -187,6 +197,19 @@ def test_interrupted_before_the_first_result(
     assert "Traceback" not in err
     run.check_nothing_is_left()
     assert run.lab("report", "out").code == 0
+
+
+def test_workers_that_do_not_hear_of_it(stuck: Callable[..., Stuck], fine: Lab) -> None:
+    """Whatever swallowed their interrupt, the run ends."""
+    fine.script("deaf.py", DEAF)
+    fine.environment["PYTHONPATH"] = str(fine.folder)
+    run = stuck(2, "--", "-p", "deaf")
+    run.await_stuck()
+    send_to_all(run.process, signal.SIGINT)
+    code, out, err = run.finish()
+    assert (code, err) == (2, "lab: interrupted. `lab report out` shows what had ended.\n")
+    assert "2 of 4 cells: 2 as expected" in out
+    run.check_nothing_is_left()
 
 
 @pytest.mark.parametrize("workers", [1, 2])
